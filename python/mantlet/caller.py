@@ -6,6 +6,7 @@ reaches the app past the gate cannot name itself, whatever it sends.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -62,56 +63,88 @@ class ForTest:
     principal: Principal | None
 
 
+class Request:
+    """A request whose header was read. Its caller ends with it: a task or a thread that it has
+    started may go on, and serve others."""
+
+    def __init__(self, outcome: Outcome, task: asyncio.Task[Any] | None = None) -> None:
+        self.outcome = outcome
+        self.task = task
+        self.is_ended = False
+
+    def has_ended(self) -> bool:
+        return self.is_ended or (self.task is not None and self.task.done())
+
+
 # Not set: this is not a request, or nothing has read its header.
-CURRENT: ContextVar[Outcome | ForTest] = ContextVar("mantlet_principal")
+CURRENT: ContextVar[Request | ForTest | None] = ContextVar("mantlet_principal", default=None)
 # The middleware has read the headers of this request.
 IS_READ: ContextVar[bool] = ContextVar("mantlet_principal_is_read", default=False)
+
+
+def told() -> Outcome:
+    """The caller, or why it is not known. None after the end of the request."""
+    known = CURRENT.get()
+    if isinstance(known, Request):
+        return None if known.has_ended() else known.outcome
+    return known.principal if known is not None else None
 
 
 def current_principal() -> Principal | None:
     """The caller of the current request; none if it is anonymous, and outside of requests.
 
     Works in handlers and dependencies, sync and async, in their background tasks, and in tasks that
-    they start. A thread of your own has it with `contextvars.copy_context().run`.
+    they start, until the request ends. A thread of your own has it with
+    `contextvars.copy_context().run`.
 
     Raises `PrincipalError` if the header was forged or is too old, or if its key is missing.
     """
-    known = CURRENT.get(None)
-    if isinstance(known, ForTest):
-        return known.principal
+    known = told()
     if isinstance(known, PrincipalError):
         raise PrincipalError(*known.args)
     return known
 
 
 def is_in_request() -> bool:
-    """Whether something has read the header of a request, or a test has chosen a caller."""
-    return CURRENT.get(Ellipsis) is not Ellipsis
+    """Whether something has read the header of a request that still runs, or a test has chosen a
+    caller."""
+    return CURRENT.get() is not None and not is_after_request()
+
+
+def is_after_request() -> bool:
+    """Whether this is a task or a thread that a request has started, and that has outlived it."""
+    known = CURRENT.get()
+    return isinstance(known, Request) and known.has_ended()
 
 
 @contextmanager
 def of_request(headers: Headers) -> Iterator[None]:
     """The caller is that of the request with these headers, until it ends."""
-    token = CURRENT.set(CURRENT.get() if is_for_test() else outcome_of(headers))
+    if is_for_test():
+        yield
+        return
+    request = Request(outcome_of(headers))
+    token = CURRENT.set(request)
     until = IS_READ.set(True)
     try:
         yield
     finally:
+        request.is_ended = True
         IS_READ.reset(until)
         CURRENT.reset(token)
 
 
 def read(values: list[str], signatures: list[str]) -> None:
-    """The caller is that of these headers from here on. Not if they were read before: they may be
-    too old now."""
+    """The caller is that of these headers from here on, until the task of the request ends. Not if
+    they were read before: they may be too old now."""
     if not (is_for_test() or IS_READ.get()):
         named = [(HEADER, value.encode("latin-1")) for value in values]
         signed = [(SIGNATURE, value.encode("latin-1")) for value in signatures]
-        CURRENT.set(outcome_of([*named, *signed]))
+        CURRENT.set(Request(outcome_of([*named, *signed]), asyncio.current_task()))
 
 
 def is_for_test() -> bool:
-    return isinstance(CURRENT.get(None), ForTest)
+    return isinstance(CURRENT.get(), ForTest)
 
 
 def outcome_of(headers: Headers) -> Outcome:

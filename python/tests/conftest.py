@@ -44,7 +44,9 @@ def administrator() -> Iterator[Engine]:
     engine.dispose()
 
 
-def make_schema(administrator: Engine, schema: str, foreign: bool, role: str = "app") -> None:
+def make_schema(
+    administrator: Engine, schema: str, foreign: bool, role: str = "app", base: Any = Base, rows: Any = fill
+) -> None:
     """The tables with their rows, in a schema of their own. A role may use them."""
     here = administrator.execution_options(
         schema_translate_map={None: schema}, isolation_level="READ COMMITTED"
@@ -53,8 +55,8 @@ def make_schema(administrator: Engine, schema: str, foreign: bool, role: str = "
         connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
         connection.execute(text(f"CREATE SCHEMA {schema}"))
         connection.execute(text(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}, owner"))
-        Base.metadata.create_all(connection)
-        fill(connection, foreign)
+        base.metadata.create_all(connection)
+        rows(connection, foreign)
         for kind in ("TABLES", "SEQUENCES"):
             connection.execute(text(f"GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {role}, owner"))
 
@@ -93,13 +95,13 @@ class Database:
             self.engine = connected(driver, schema)
             self.maker = sessionmaker(self.engine)
 
-    def prepare(self, foreign: bool) -> None:
+    def prepare(self, foreign: bool, base: Any = Base, rows: Any = fill) -> None:
         """The tables of SQLite. A session of its own: none is scoped yet."""
 
         def prepare(session: Session) -> None:
-            Base.metadata.drop_all(session.connection())
-            Base.metadata.create_all(session.connection())
-            fill(session.connection(), foreign)
+            base.metadata.drop_all(session.connection())
+            base.metadata.create_all(session.connection())
+            rows(session.connection(), foreign)
             session.commit()
 
         plain = async_sessionmaker(self.engine) if self.is_async else sessionmaker(self.engine)
@@ -130,12 +132,14 @@ class Database:
             self.engine.dispose()
 
 
-def database(driver: str, schema: str, foreign: bool, administrator: Engine) -> Database:
+def database(
+    driver: str, schema: str, foreign: bool, administrator: Engine, base: Any = Base, rows: Any = fill
+) -> Database:
     made = Database(driver, schema)
     if driver.startswith("sqlite"):
-        made.prepare(foreign)
+        made.prepare(foreign, base, rows)
     else:
-        make_schema(administrator, schema, foreign)
+        make_schema(administrator, schema, foreign, base=base, rows=rows)
     return made
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from sqlalchemy import Column, Connection, ForeignKey, Table, func, insert, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    column_property,
+    mapped_column,
+    query_expression,
+    relationship,
+)
 
 
 class Base(DeclarativeBase):
@@ -25,6 +32,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     orders: Mapped[list[Order]] = relationship(back_populates="user")
+    remark: Mapped[Optional[str]] = query_expression()  # noqa: UP045
 
 
 class Order(Base):
@@ -34,6 +42,7 @@ class Order(Base):
     note: Mapped[str]
     secret: Mapped[str] = mapped_column(default="s", deferred=True)
     user: Mapped[User] = relationship(back_populates="orders")
+    remark: Mapped[Optional[str]] = query_expression()  # noqa: UP045
     items: Mapped[list[Item]] = relationship(back_populates="order", cascade="all, delete-orphan")
     tags: Mapped[list[Tag]] = relationship(secondary=tagged, back_populates="orders")
 

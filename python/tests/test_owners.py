@@ -9,7 +9,8 @@ from typing import Any, Optional
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import ForeignKey, Table, create_engine, func, select
+from sqlalchemy import ForeignKey, Table, create_engine, func, select, true
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -195,6 +196,179 @@ def test_models_that_come_later_are_owned() -> None:
         assert session.scalars(select(Late)).all() == []
     with maker() as session, as_user("1"):
         assert len(session.scalars(select(Late)).all()) == 1
+
+
+def filled(maker: Any, bases: list[Any], *objects: Any) -> None:
+    with maker() as session, mantlet.unscoped("test"):
+        for base in bases:
+            base.metadata.create_all(session.connection())
+        for one in objects:
+            session.add(one)
+            session.flush()
+        session.commit()
+
+
+def test_models_of_other_bases_are_owned() -> None:
+    """With the tables of the first one, and with tables of their own."""
+    Base, User = base()
+
+    class Beside(DeclarativeBase):
+        metadata = Base.metadata
+
+    class Apart(DeclarativeBase):
+        pass
+
+    maker = sessionmaker(create_engine("sqlite://", poolclass=StaticPool))
+    made = mantlet.scope(maker, user=User)
+
+    class Note(Base):
+        __tablename__ = "notes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    class Bill(Beside):
+        __tablename__ = "bills"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    assert {one.name for one in made.owners.models} == {"Note", "Bill"}
+
+    class Card(Apart):
+        __tablename__ = "cards"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey(User.__table__.c.id))
+
+    filled(maker, [Base, Apart], User(id=1), User(id=2), Note(id=1, user_id=2), Bill(id=1, user_id=2))
+    filled(maker, [], Card(id=1, user_id=2), Card(id=2, user_id=1))
+    for model, own in ((Note, []), (Bill, []), (Card, [2])):
+        with maker() as session, as_user("1"):
+            assert [one.id for one in session.scalars(select(model))] == own
+            assert session.get(model, 1) is None
+            session.add(model(id=9, user_id=2))
+            with pytest.raises(mantlet.NotScopable):
+                session.flush()
+    assert {one.name for one in made.owners.models} == {"Note", "Bill", "Card"}
+
+
+def test_a_model_with_a_key_that_leads_nowhere_is_none_of_the_scope() -> None:
+    """It is of another part of the process, whose tables are not imported."""
+    _, User = base()
+    Other, _ = base()
+
+    class Elsewhere(DeclarativeBase):
+        pass
+
+    class Paper(Elsewhere):
+        __tablename__ = "papers"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    class Sheet(Other):
+        __tablename__ = "sheets"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    assert mantlet.scope(sessionmaker(), user=User).owners.models == []
+
+
+def test_mistakes_are_found_in_other_bases() -> None:
+    Base, User = base()
+
+    class Beside(DeclarativeBase):
+        metadata = Base.metadata
+
+    class Order(Base):
+        __tablename__ = "orders"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    class Coupon(Beside):
+        __tablename__ = "coupons"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+        referrer_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    assert "`Coupon` has several foreign keys" in mistake(User)
+    mistaken: Any = {Coupon: None}
+
+    class Line(Beside):
+        __table__: Table = Order.__table__
+
+    assert "`Line` reads the table of `Order`" in mistake(User, owner={**mistaken, Line: None})
+
+    class Team(Beside):
+        __tablename__ = "teams"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        users: Mapped[list[Any]] = relationship(
+            User, secondary=Order.__table__, primaryjoin="Team.id == orders.c.id"
+        )
+
+    assert "`Team.users` reads the table of `Order`" in mistake(User, owner=mistaken)
+
+
+def test_a_property_of_core_is_a_mistake_in_another_base() -> None:
+    Base, User = base()
+
+    class Beside(DeclarativeBase):
+        metadata = Base.metadata
+
+    class Order(Base):
+        __tablename__ = "orders"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    table: Any = Order.__table__
+
+    class Page(Beside):
+        __tablename__ = "pages"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        orders: Mapped[int] = column_property(select(func.count(table.c.id)).scalar_subquery())
+
+    assert "the property `Page.orders` cannot be scoped" in mistake(User)
+
+
+def test_a_model_of_another_base_that_reads_an_owned_table_is_refused() -> None:
+    Base, User = base()
+    Other, _ = base()
+
+    class Order(Base):
+        __tablename__ = "orders"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    class OrderView(Other):
+        __tablename__ = "orders"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    maker, other = sessionmaker(engine), sessionmaker(engine)
+    mantlet.scope(maker, user=User)
+    mantlet.scope(other, user=User, owner={OrderView: None})
+    filled(maker, [Base], User(id=1), Order(id=1, user_id=1))
+    with maker() as session, as_user("1"):
+        assert len(session.scalars(select(Order)).all()) == 1
+        for statement in (select(OrderView), select(OrderView.id), select(User.id).join(OrderView, true())):
+            with pytest.raises(mantlet.NotScopable, match="`OrderView` reads the table of `Order`"):
+                session.execute(statement)
+        with pytest.raises(mantlet.NotScopable):
+            session.get(OrderView, 1)
+    with other() as session, as_user("2"):
+        assert len(session.scalars(select(OrderView)).all()) == 1, "the app has said so"
+
+    class Archived(Other):
+        __tablename__ = "orders"
+        __table_args__ = {"schema": "archive"}  # noqa: RUF012
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    with maker() as session, as_user("2"), pytest.raises(OperationalError, match="no such table"):
+        session.scalars(select(Archived))  # it is not refused, and SQLite has no schema
+
+
+def test_a_version_that_does_not_reach_all_joins_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, User = base()
+    monkeypatch.setattr("mantlet.scoping.scope.VERSION", (2, 0, 21))
+    with pytest.raises(mantlet.ScopeError, match=r"sqlalchemy>=2\.0\.22"):
+        mantlet.scope(sessionmaker(), user=User)
 
 
 def test_conditions_and_values_of_the_app() -> None:

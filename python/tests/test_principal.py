@@ -8,14 +8,20 @@ import contextvars
 import hashlib
 import hmac
 import json
+import logging
+import queue
 import threading
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
+from models import Base, Order, fill, owners
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import sessionmaker
+from sqlalchemy.pool import StaticPool
 from starlette.middleware.base import BaseHTTPMiddleware
 
 import mantlet
@@ -103,30 +109,30 @@ def make_app(later: list[Any]) -> FastAPI:
     app = FastAPI()
 
     @app.get("/sync")
-    def sync() -> str | None:
+    def sync() -> Optional[str]:  # noqa: UP045
         return subject()
 
     @app.get("/async")
-    async def asynchronous() -> str | None:
+    async def asynchronous() -> Optional[str]:  # noqa: UP045
         return subject()
 
     @app.get("/dependency")
-    def dependency(principal: Caller) -> list[str | None]:
+    def dependency(principal: Caller) -> list[Optional[str]]:  # noqa: UP045
         return [principal.subject, subject()]
 
     @app.get("/yields")
-    def yields(principal: Caller, known: Annotated[Any, Depends(opened)]) -> list[str | None]:
+    def yields(principal: Caller, known: Annotated[Any, Depends(opened)]) -> list[Optional[str]]:  # noqa: UP045
         return [principal.subject, known]
 
     @app.get("/task")
-    async def task(principal: Caller) -> str | None:
+    async def task(principal: Caller) -> Optional[str]:  # noqa: UP045
         async def ask() -> str | None:
             return subject()
 
         return await asyncio.create_task(ask())
 
     @app.get("/thread")
-    def thread(principal: Caller) -> list[str | None]:
+    def thread(principal: Caller) -> list[Optional[str]]:  # noqa: UP045
         found: list[str | None] = []
         ask = threading.Thread(target=contextvars.copy_context().run, args=(lambda: found.append(subject()),))
         ask.start()
@@ -234,14 +240,13 @@ def test_a_test_chooses_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_callers_at_the_same_time_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MANTLET_PRINCIPAL_KEY", KEY)
-    both = asyncio.Event()
     waiting: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         waiting.append(subject() or "")
         if len(waiting) == 2:
-            both.set()
-        await both.wait()
+            both[0].set()
+        await both[0].wait()
         await send(subject())
 
     async def ask(name: str) -> Any:
@@ -255,6 +260,162 @@ def test_callers_at_the_same_time_are_kept_apart(monkeypatch: pytest.MonkeyPatch
         return answers[0]
 
     async def run() -> Any:
+        both.append(asyncio.Event())
         return await asyncio.gather(ask("ann"), ask("bob"))
 
+    both: list[asyncio.Event] = []  # in Python 3.9, an event is one of the loop that runs
+
     assert list(asyncio.run(run())) == ["ann", "bob"]
+
+
+async def asked(app: Any, path: str, name: str | None, later: Any = None) -> Any:
+    """Sends a request as a server does: in a task of its own. Then runs a function."""
+    sent_headers = headers(json.dumps({"iss": "app", "sub": name})) if name is not None else []
+    answer = b""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal answer
+        answer += message.get("body", b"")
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": sent_headers, "query_string": b""}
+    await asyncio.create_task(app(scope, receive, send))
+    return json.loads(answer)
+
+
+class Worker:
+    """It is started by the first request that needs it, and then works for all."""
+
+    def __init__(self, does: Any) -> None:
+        self.does = does
+        self.task: asyncio.Task[None] | None = None
+        self.thread: threading.Thread | None = None
+
+    async def ask(self) -> Any:
+        """By a task."""
+        if self.task is None:
+            self.jobs: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+            self.task = asyncio.create_task(self.run())
+        done = asyncio.get_running_loop().create_future()
+        await self.jobs.put(done)
+        return await done
+
+    async def run(self) -> None:
+        while True:
+            (await self.jobs.get()).set_result(self.does())
+
+    def ask_thread(self) -> Any:
+        """By a thread that has the context of the request that started it."""
+        if self.thread is None:
+            self.questions: queue.Queue[queue.Queue[Any] | None] = queue.Queue()
+            run = contextvars.copy_context().run
+            self.thread = threading.Thread(target=run, args=(self.run_thread,), daemon=True)
+            self.thread.start()
+        done: queue.Queue[Any] = queue.Queue()
+        self.questions.put(done)
+        return done.get(timeout=30)
+
+    def run_thread(self) -> None:
+        while (done := self.questions.get()) is not None:
+            done.put(self.does())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+        if self.thread is not None:
+            self.questions.put(None)
+            self.thread.join()
+
+
+@pytest.mark.parametrize("by", ["middleware", "dependency"])
+@pytest.mark.parametrize("kind", ["task", "thread"])
+def test_a_worker_does_not_keep_the_caller_that_has_started_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, by: str
+) -> None:
+    monkeypatch.setenv("MANTLET_PRINCIPAL_KEY", KEY)
+    app = FastAPI(dependencies=[Depends(mantlet.principal)] if by == "dependency" else [])
+    worker = Worker(subject)
+
+    @app.get("/task")
+    async def task() -> list[Any]:
+        return [subject(), await worker.ask()]
+
+    @app.get("/thread")
+    def thread() -> list[Any]:
+        return [subject(), worker.ask_thread()]
+
+    if by == "middleware":
+        app.add_middleware(mantlet.CallerMiddleware)
+
+    async def run() -> None:
+        assert await asked(app, f"/{kind}", "ann") == ["ann", "ann"]
+        for name in ("bob", "ann"):
+            assert await asked(app, f"/{kind}", name) == [name, None]
+        await worker.stop()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("by", ["middleware", "dependency"])
+def test_what_outlives_a_request_has_no_caller(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, by: str
+) -> None:
+    monkeypatch.setenv("MANTLET_PRINCIPAL_KEY", KEY)
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        fill(connection, True)
+    maker = sessionmaker(engine)
+    mantlet.scope(maker, **owners())
+
+    def seen() -> list[Any]:
+        with maker() as session:
+            return [subject(), list(session.scalars(select(Order.id).order_by(Order.id)))]
+
+    app = FastAPI(dependencies=[Depends(mantlet.principal)] if by == "dependency" else [])
+    told: list[Any] = []
+    outliving: list[asyncio.Task[None]] = []
+    over: list[asyncio.Event] = []
+
+    @app.get("/start")
+    async def start(tasks: BackgroundTasks) -> Any:
+        async def outlive() -> None:
+            told.append(("in it", *seen()))
+            await over[0].wait()
+            told.append(("after it", *seen()))
+
+        outliving.append(asyncio.create_task(outlive()))
+        tasks.add_task(lambda: told.append(("in the background", *seen())))
+        return seen()
+
+    if by == "middleware":
+        app.add_middleware(mantlet.CallerMiddleware)
+
+    async def run() -> None:
+        over.append(asyncio.Event())
+        assert await asked(app, "/start", "1") == ["1", [1, 3]]
+        over[0].set()
+        await asyncio.gather(*outliving)
+
+    with caplog.at_level(logging.WARNING, "mantlet"):
+        asyncio.run(run())
+    assert sorted(told) == [
+        ("after it", None, []),
+        ("in it", "1", [1, 3]),
+        ("in the background", "1", [1, 3]),
+    ]
+    assert any("has ended, and its caller with it" in record.getMessage() for record in caplog.records)
+
+
+def test_a_forged_header_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANTLET_PRINCIPAL_KEY", KEY)
+    with caller.of_request([(caller.HEADER, b"{}"), (caller.SIGNATURE, b"t=1,v1=A")]):
+        later = contextvars.copy_context()
+        with pytest.raises(mantlet.PrincipalError):
+            later.run(mantlet.current_principal)
+        assert later.run(caller.is_in_request)
+    assert later.run(mantlet.current_principal) is None
+    assert later.run(caller.is_after_request) and not later.run(caller.is_in_request)
+    assert not caller.is_after_request() and not caller.is_in_request()

@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    inspect,
     lateral,
     literal,
     literal_column,
@@ -47,6 +48,8 @@ from sqlalchemy.orm import (
     selectinload,
     subqueryload,
     undefer,
+    with_expression,
+    with_loader_criteria,
     with_polymorphic,
 )
 from sqlalchemy.orm import join as orm_join
@@ -98,6 +101,11 @@ CTE = select(Order.id, Order.note, Order.user_id).cte()
 TREE = select(Document.id, Document.parent_id).where(Document.id == 3).cte(recursive=True)
 TREE = TREE.union_all(select(Document.id, Document.parent_id).join(TREE, Document.id == TREE.c.parent_id))
 LATERAL = lateral(select(Order.note).where(Order.user_id == User.id).order_by(Order.id).limit(1))
+FULL_CORE = sqlalchemy.outerjoin(User, Order, Order.user_id == User.id, full=True)
+FULL_TABLES = sqlalchemy.outerjoin(User.__table__, CORE, full=True)
+FULL_NESTED = orm_join(Order, Item, Item.order_id == Order.id, full=True)
+OWN_SUB = select(Order.id, Order.user_id).subquery()
+SECRET: Any = literal_column("1=1 OR 1=1")
 BESIDE = select(Item.name).where(Item.order_id == CORE.c.id, CORE.c.note == "foreign").subquery()
 
 COUNT: Any = vars(User)["order_count"]
@@ -222,6 +230,62 @@ ANSWERED: dict[str, Case] = {
     "query.exists": lambda s: s.query(s.query(Order).filter_by(note="foreign").exists()).scalar(),
     "query.with_parent": lambda s: sorted(o.id for o in s.query(Order).with_parent(s.get(User, 2))),
     "query.subquery": lambda s: s.query(s.query(Order).subquery().c.note).order_by("note").all() and None,
+    "full join of models without an owner": rows(
+        select(User.id, Tag.id).join(Tag, Tag.id == User.id, full=True)
+    ),
+    "full join of a subquery": rows(
+        select(User.id, OWN_SUB.c.id).join(OWN_SUB, OWN_SUB.c.user_id == User.id, full=True)
+    ),
+    "full join of a subquery, from": rows(
+        select(User.id, OWN_SUB.c.id).select_from(
+            orm_join(User, OWN_SUB, OWN_SUB.c.user_id == User.id, full=True)
+        )
+    ),
+    "option with a condition": each(
+        select(User).options(selectinload(User.orders.and_(Order.note != "mine"))), orders_of
+    ),
+    "option with a condition, joined": each(
+        select(User).options(joinedload(User.orders.and_(Order.note != "mine"))), orders_of
+    ),
+    "option with a subquery": each(
+        select(User).options(selectinload(User.orders.and_(exists(select(A.id).where(A.note == "foreign"))))),
+        orders_of,
+    ),
+    "option with the table of its model": each(
+        select(User).options(selectinload(User.orders.and_(CORE.c.note != "mine"))), orders_of
+    ),
+    "criteria of the app": rows(select(Order.id).options(with_loader_criteria(Order, Order.note != "mine"))),
+    "criteria of the app, as a function": rows(
+        select(User.id, Order.id)
+        .outerjoin(User.orders)
+        .options(with_loader_criteria(Order, lambda model: model.note != "mine"))
+    ),
+    "criteria of the app with a subquery": rows(
+        select(User.id).options(with_loader_criteria(User, exists(select(A.id).where(A.note == "foreign"))))
+    ),
+    "with_expression": each(
+        select(Order).options(with_expression(Order.remark, Order.note + "!")), lambda one: one.remark
+    ),
+    "with_expression of an alias": each(
+        select(A).options(with_expression(A.remark, A.note + "!")), lambda one: one.remark
+    ),
+    "with_expression of a join": each(
+        select(User)
+        .join(User.orders)
+        .group_by(User.id)
+        .options(with_expression(User.remark, func.max(Order.note))),
+        lambda one: (one.remark, orders_of(one)),
+    ),
+    "with_expression of what is loaded": each(
+        select(User).options(selectinload(User.orders).with_expression(Order.remark, Order.note + "!")),
+        lambda one: sorted(order.remark for order in one.orders),
+    ),
+    "correlated to the table": rows(
+        select(Order.id).where(exists(select(Item.id).where(Item.order_id == CORE.c.id)))
+    ),
+    "correlated to the table alone": rows(
+        select(Order.id).where(exists(select(CORE.c.id).where(CORE.c.note == "foreign").correlate(CORE)))
+    ),
     "text in order by": rows(select(Order.id).order_by(text("note desc"))),
     "text in where": rows(select(Order.id).where(text("note = 'this or that'"))),
     "text without a model": rows(text("SELECT 1")),
@@ -283,6 +347,102 @@ REFUSED: dict[str, Case] = {
     "statement hint": rows(select(Order).with_statement_hint("UNION SELECT 2, 2, 'foreign'")),
     "write in a cte": rows(select(delete(Order).returning(Order.id).cte().c.id)),
     "connection": lambda s: s.connection().execute(select(CORE)).all(),
+    "connection by arguments": lambda s: s.connection(bind_arguments={"mapper": User}, execution_options={}),
+    "connection of a transaction": lambda s: s.begin().connection(inspect(User)),
+    "connection of a nested transaction": lambda s: s.begin_nested().connection(inspect(User)),
+    "connection of the transaction that runs": lambda s: (
+        s.execute(select(1)) and (s.get_transaction() or s.begin()).connection(None)
+    ),
+    "full join": rows(select(User.id, Order.id).join(Order, Order.user_id == User.id, full=True)),
+    "full outerjoin": rows(select(User.id, Order.id).outerjoin(User.orders, full=True)),
+    "full join_from": rows(select(Order.id).join_from(User, Order, full=True)),
+    "full join with an alias": rows(select(User.id, A.id).join(A, A.user_id == User.id, full=True)),
+    "full join from the owned": rows(
+        select(Order.id, User.id).join(User, Order.user_id == User.id, full=True)
+    ),
+    "full join of a joined model": rows(
+        select(Order.id, Tag.id).join(User.orders).join(Tag, Tag.id == User.id, full=True).select_from(User)
+    ),
+    "full join of owned models": rows(select(Order.id, Item.id).join(Item, full=True)),
+    "full join to a subclass": rows(select(Report.id).select_from(User).join(Report, true(), full=True)),
+    "full join of Core": rows(select(User.id, Order.id).select_from(FULL_CORE)),
+    "full join of tables": rows(select(User.id).select_from(FULL_TABLES)),
+    "full join of the ORM": rows(select(Order.id).select_from(orm_join(User, Order, full=True))),
+    "full join within a join": rows(select(User.id).join(FULL_NESTED, Order.user_id == User.id)),
+    "full join in a subquery": rows(
+        select(select(Order.note).select_from(User).join(Order, true(), full=True).subquery())
+    ),
+    "full join in exists": rows(
+        select(User.id).where(exists(select(Order.id).select_from(Tag).join(Order, true(), full=True)))
+    ),
+    "full join that is counted": rows(
+        select(func.count(Order.id)).select_from(User).join(Order, true(), full=True)
+    ),
+    "full join of a query": lambda s: s.query(User.id, Order.id).outerjoin(User.orders, full=True).all(),
+    "full join of a query with a condition": lambda s: (
+        s.query(User.id).join(Order, Order.user_id == User.id, full=True).all()
+    ),
+    "table alone in a column": rows(select(Order.id, select(func.max(CORE.c.note)).scalar_subquery())),
+    "table alone in exists": rows(
+        select(Order.id).where(exists(select(CORE.c.id).where(CORE.c.note == "foreign")))
+    ),
+    "table alone in exists, two levels down": rows(
+        select(Order.id).where(exists(select(Item.id).where(exists(select(CORE.c.id)))))
+    ),
+    "table alone in IN": rows(select(Order.id).where(Order.id.in_(select(CORE.c.id + 1)))),
+    "table alone in order by": rows(
+        select(Order.id).order_by(select(CORE.c.note).limit(1).scalar_subquery())
+    ),
+    "with_expression of another row": rows(
+        select(User).options(with_expression(User.remark, select(func.max(Order.note)).scalar_subquery()))
+    ),
+    "with_expression of the table": rows(
+        select(User).options(with_expression(User.remark, select(func.max(CORE.c.note)).scalar_subquery()))
+    ),
+    "with_expression of an alias of the table": rows(
+        select(User).options(
+            with_expression(User.remark, select(func.max(CORE.alias().c.note)).scalar_subquery())
+        )
+    ),
+    "with_expression of a cte": rows(
+        select(User).options(with_expression(User.remark, select(func.max(CTE.c.note)).scalar_subquery()))
+    ),
+    "with_expression beside the query": rows(select(User).options(with_expression(User.remark, Order.note))),
+    "with_expression of an alias beside the query": rows(
+        select(Order).options(with_expression(Order.remark, A.note))
+    ),
+    "with_expression of text": rows(
+        select(User).options(with_expression(User.remark, literal_column("(SELECT max(note) FROM orders)")))
+    ),
+    "with_expression of a query": lambda s: (
+        s.query(User)
+        .options(with_expression(User.remark, select(func.max(Order.note)).scalar_subquery()))
+        .all()
+    ),
+    "with_expression of what is loaded beside": rows(
+        select(User).options(selectinload(User.orders).with_expression(Order.remark, Item.name))
+    ),
+    "option with or as text": rows(select(User).options(joinedload(User.orders.and_(SECRET)))),
+    "option with or as text, selectin": rows(select(User).options(selectinload(User.orders.and_(SECRET)))),
+    "option with or as text, lazy": rows(select(User).options(lazyload(User.orders.and_(SECRET)))),
+    "option with the table in a subquery": rows(
+        select(User).options(
+            selectinload(User.orders.and_(exists(select(CORE.c.id).where(CORE.c.note == "foreign"))))
+        )
+    ),
+    "nested option with or as text": rows(
+        select(User).options(selectinload(User.orders).selectinload(Order.items.and_(SECRET)))
+    ),
+    "criteria with or as text": rows(select(Order.id).options(with_loader_criteria(Order, SECRET))),
+    "criteria with or as text, as a function": rows(
+        select(Order.id).options(with_loader_criteria(Order, lambda model: SECRET))
+    ),
+    "criteria of another model with or as text": rows(
+        select(User.id, Order.id).join(User.orders).options(with_loader_criteria(User, SECRET))
+    ),
+    "criteria with the table": rows(
+        select(User.id).options(with_loader_criteria(User, User.id.in_(select(CORE.c.user_id))))
+    ),
 }
 
 

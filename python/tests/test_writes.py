@@ -35,9 +35,13 @@ ITEMS = [(1, 1, "i1"), (2, 2, "i2")]
 
 
 def upsert(session: Session) -> Any:
+    return session.execute(upserted(session))
+
+
+def upserted(session: Session) -> Any:
     dialect = {"postgresql": postgresql, "sqlite": sqlite}[session.get_bind().dialect.name]
     statement = dialect.insert(Order).values(id=2, user_id=1, note="x", secret="s")
-    return session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"note": "x"}))
+    return statement.on_conflict_do_update(index_elements=["id"], set_={"note": "x"})
 
 
 def take(session: Session) -> None:
@@ -161,6 +165,23 @@ REFUSED: dict[str, Write] = {
         insert(User).values(id=9, name=select(func.max(Order.note)).scalar_subquery())
     ),
     "upsert": upsert,
+    "insert for another, from_statement": lambda s: s.scalars(
+        select(Order).from_statement(insert(Order).values(id=9, user_id=2, note="x").returning(Order))
+    ),
+    "upsert, from_statement": lambda s: s.scalars(
+        select(Order).from_statement(upserted(s).returning(Order)).execution_options(populate_existing=True)
+    ),
+    "update that gives, from_statement": lambda s: s.scalars(
+        select(Order).from_statement(update(Order).values(user_id=2).returning(Order))
+    ),
+    "update of the table, from_statement": lambda s: s.scalars(
+        select(Order).from_statement(update(CORE).values(note="x").returning(CORE))
+    ),
+    "dml_strategy, from_statement": lambda s: s.scalars(
+        select(Order).from_statement(
+            update(Order).values(note="x").returning(Order).execution_options(dml_strategy="core_only")
+        )
+    ),
     "text": lambda s: s.execute(text("UPDATE orders SET note = 'x'")),
     "dml_strategy": lambda s: s.execute(
         update(Order).values(note="x").execution_options(dml_strategy="core_only")
@@ -223,6 +244,24 @@ WRITTEN: dict[str, tuple[Write, list[Any]]] = {
     ),
     "insert returning": (
         lambda s: s.scalars(insert(Order).values(id=9, user_id=1, note="x").returning(Order)).all(),
+        [*ORDERS, (9, 1, "x")],
+    ),
+    "update, from_statement": (
+        lambda s: s.scalars(
+            select(Order).from_statement(update(Order).values(note="x").returning(Order))
+        ).all(),
+        MINE,
+    ),
+    "delete, from_statement": (
+        lambda s: s.scalars(
+            select(Order).from_statement(delete(Order).where(Order.id > 1).returning(Order))
+        ).all(),
+        [ORDERS[0], ORDERS[1]],
+    ),
+    "insert, from_statement": (
+        lambda s: s.scalars(
+            select(Order).from_statement(insert(Order).values(id=9, user_id=1, note="x").returning(Order))
+        ).all(),
         [*ORDERS, (9, 1, "x")],
     ),
     "merge": (lambda s: s.merge(Order(id=1, user_id=1, note="x")), [(1, 1, "x"), *ORDERS[1:]]),

@@ -17,8 +17,8 @@ the command says what is missing and fails: no test is skipped in silence.
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), for FastAPI apps from elsewhere with
   their clients (target/python/packages), for apps with a login of their own (target/python/identity), and for apps that
   use the Python package `mantlet` (target/python/sdk)
-  Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest): from the system,
-  pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
+  Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest) and the oldest
+  SQLAlchemy of the Python package `mantlet` (target/python/oldest-sdk): from the system, pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
   oidc-provider, an OIDC provider (target/tools), and Node, which runs it (target/python/lint)
   Chromium
@@ -38,7 +38,11 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
     let identity = tools::environment("identity", &root().join("python/requirements-identity.txt"))?;
     let sdk = tools::environment("sdk", &root().join("python/requirements-sdk.txt"))?;
-    let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"));
+    let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"))
+        .and_then(|apps| {
+            let lock = root().join("python/requirements-oldest-sdk.txt");
+            Ok((apps, tools::oldest_environment("oldest-sdk", &lock)?))
+        });
     if let Err(error) = &oldest {
         println!("xtask: the tests of the oldest Python are left out: {error:#}");
     }
@@ -58,7 +62,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_PACKAGES", &packages);
         tests.env("MANTLET_TEST_IDENTITY", &identity);
         match &oldest {
-            Ok(oldest) => tests.env("MANTLET_TEST_OLDEST", oldest),
+            Ok((apps, sdk)) => tests.env("MANTLET_TEST_OLDEST", apps).env("MANTLET_TEST_OLDEST_SDK", sdk),
             Err(_) => tests.args(["--skip", "oldest::"]),
         };
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);

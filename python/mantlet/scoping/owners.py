@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
-from sqlalchemy import Column, ColumnElement, and_, false, func, or_, select
+from sqlalchemy import Column, ColumnElement, ForeignKey, and_, false, func, or_, select
 from sqlalchemy import inspect as inspection
+from sqlalchemy.exc import NoReferencedTableError
 from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.mapper import _all_registries
 
 from mantlet.caller import Principal
 from mantlet.errors import ScopeError
@@ -108,7 +110,7 @@ def find(user: type | None, given: Mapping[type, Owner]) -> list[Owned]:
     mistakes = []
     if user is not None:
         users = mapper_of(user)
-        for mapper in sorted(users.registry.mappers, key=lambda one: len(list(one.iterate_to_root()))):
+        for mapper in sorted(mappers(), key=lambda one: len(list(one.iterate_to_root()))):
             if mapper.class_ in given or mapper is users or any(up in owned for up in ancestors(mapper)):
                 continue
             keys = sorted(keys_to(mapper, users), key=lambda column: column.name)
@@ -125,6 +127,11 @@ def find(user: type | None, given: Mapping[type, Owner]) -> list[Owned]:
     if mistakes:
         raise ScopeError("queries cannot be scoped:\n- " + "\n- ".join(mistakes))
     return list(owned.values())
+
+
+def mappers() -> list[Mapper[Any]]:
+    """All of this process: models may have several declarative bases."""
+    return [mapper for registry in _all_registries() for mapper in registry.mappers]
 
 
 def mapper_of(model: Any) -> Mapper[Any]:
@@ -147,8 +154,15 @@ def keys_to(mapper: Mapper[Any], users: Mapper[Any]) -> list[Column[Any]]:
         for column in mapper.columns
         if isinstance(column, Column)
         and column.table not in tables
-        and any(key.column.table in tables for key in column.foreign_keys)
+        and any(leads_to(key, tables) for key in column.foreign_keys)
     ]
+
+
+def leads_to(key: ForeignKey, tables: set[Any]) -> bool:
+    try:
+        return key.column.table in tables
+    except NoReferencedTableError:  # a model of another part of the app, whose tables are not known
+        return False
 
 
 def check_owner(mapper: Mapper[Any], owner: Owner) -> None:
@@ -167,7 +181,7 @@ def check_owner(mapper: Mapper[Any], owner: Owner) -> None:
 def passages(one: Owned, owned: Mapping[Mapper[Any], Owned]) -> list[str]:
     """Other mapped classes by which the rows of an owned model can be read."""
     found = []
-    for mapper in one.mapper.registry.mappers:
+    for mapper in mappers():
         lineage = set(mapper.iterate_to_root())
         if lineage & set(owned):
             continue
@@ -181,7 +195,7 @@ def passages(one: Owned, owned: Mapping[Mapper[Any], Owned]) -> list[str]:
                 f"`{mapper.class_.__name__}` reads the table of `{one.name}`, which is owned: "
                 f"give the owner of `{mapper.class_.__name__}`, too"
             )
-    for mapper in one.mapper.registry.mappers:
+    for mapper in mappers():
         for relationship in mapper.relationships:
             if relationship.secondary is not None and relationship.secondary in one.mapper.tables:
                 found.append(

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import TextClause, TextualSelect, event
+from sqlalchemy import Delete, Insert, TextClause, TextualSelect, Update, event
 from sqlalchemy import inspect as inspection
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import (
+    FromStatement,
     Mapper,
     ORMExecuteState,
     Session,
     UOWTransaction,
     configure_mappers,
+    object_session,
     scoped_session,
     sessionmaker,
 )
-from sqlalchemy.orm.util import LoaderCriteriaOption
 
-from mantlet.caller import Principal, current_principal, is_in_request
+from mantlet.caller import Principal, current_principal, is_after_request, is_in_request
 from mantlet.errors import NotScopable, ScopeError
 from mantlet.middleware import CallerMiddleware
 from mantlet.scoping import row_security
 from mantlet.scoping.owners import Owned, Owner, Value, as_type, find, rows, subject
 from mantlet.scoping.statements import (
+    OLDEST,
     UNSCOPED,
+    VERSION,
     Owners,
+    OwnRows,
     check,
     check_insert,
+    check_options,
     check_properties,
     check_update,
     entity_of,
+    limited_options,
 )
 from mantlet.without_scope import is_unscoped
 
@@ -41,6 +49,17 @@ LOG = logging.getLogger("mantlet")
 CHUNK = 500  # objects of a flush that one query checks
 BULK = ("bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings")
 MARK = "__mantlet_scope__"
+CHECKED = "mantlet.checked"  # in `Session.info`: the objects that the flush has checked before it began
+
+NO_CALLER = (
+    "there is no caller: in an app, add `app.add_middleware(mantlet.CallerMiddleware)`; elsewhere, "
+    f"{UNSCOPED}"
+)
+AFTER = (
+    "the request that has started this task or thread has ended, and its caller with it: use FastAPI's "
+    "`BackgroundTasks`, start workers when the app starts, "
+    f"{UNSCOPED}"
+)
 
 # All scopes of this process, for `mantlet rls`.
 SCOPES: list[Scope] = []
@@ -73,6 +92,10 @@ def scope(
     """
     if user is None and owner is None:
         raise ScopeError("say whose rows are whose: `user=User`, or `owner={Order: 'user_id'}`, or both")
+    if VERSION < OLDEST:
+        raise ScopeError(
+            "before SQLAlchemy 2.0.22 a scope does not reach all joins: install `sqlalchemy>=2.0.22`"
+        )
     value = value or functools.partial(subject_of, issuer)
     made = Scope(session, user, owner or {}, value, rls)
     if app is not None:
@@ -113,19 +136,23 @@ def class_of(session: Any) -> type[Session]:
     )
 
 
-class OwnRows(LoaderCriteriaOption):
-    """`with_loader_criteria`, also for an alias that is joined by a condition of the app. There,
-    SQLAlchemy leaves a plain expression about the model itself, of which there may be another row.
+def refuse_connection() -> None:
+    if not is_unscoped():
+        message = "statements on the connection of a session are not limited to the caller's rows"
+        raise NotScopable(f"{message}: use `session.execute()`, {UNSCOPED}")
 
-    The expression has to be the one of the option: values of others are not in the key under which
-    SQLAlchemy caches a statement.
-    """
 
-    _traverse_internals = LoaderCriteriaOption._traverse_internals
+def refuse_connection_of(session: Session, transaction: Any) -> None:
+    """SQLAlchemy itself takes the connection of a transaction in each flush."""
+    original = transaction.connection
 
-    def _resolve_where_criteria(self, ext_info: Any) -> Any:
-        resolved = super()._resolve_where_criteria(ext_info)
-        return ext_info._adapter.traverse(resolved) if ext_info.is_aliased_class else resolved
+    @functools.wraps(original)
+    def scoped(*arguments: Any, **others: Any) -> Any:
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith("sqlalchemy."):
+            refuse_connection()
+        return original(*arguments, **others)
+
+    transaction.connection = scoped
 
 
 class Scope:
@@ -139,11 +166,13 @@ class Scope:
         self.value = value
         self.rls = rls
         self.found: Owners | None = None
-        self.warned = False
+        self.warned: set[bool] = set()
         self.is_in_force: set[Any] = set()
         self.make: Callable[[], Session | AsyncSession] = getattr(session, "session_factory", session)
         self.install(class_of(session))
         event.listen(Mapper, "after_configured", self.forget)
+        for name in ("before_update", "before_delete"):
+            event.listen(Mapper, name, self.before_write)
         SCOPES.append(self)
 
     def install(self, session: type[Session]) -> None:
@@ -156,6 +185,7 @@ class Scope:
         if self.rls:
             event.listen(session, "after_begin", self.after_begin)
         self.lookup(session)
+        self.merge(session)
         for name in BULK:
             self.refuse_bulk(session, name)
         self.connection(session)
@@ -166,7 +196,7 @@ class Scope:
     def owners(self) -> Owners:
         if self.found is None:
             configure_mappers()
-            owners = Owners(find(self.user, self.given))
+            owners = Owners(find(self.user, self.given), given=set(self.given))
             check_properties(owners)
             self.found = owners
             said = ", ".join(f"{one.name} ({one.owner})" for one in self.found.models)
@@ -190,12 +220,10 @@ class Scope:
 
     def principal(self) -> Principal | None:
         principal = current_principal()
-        if principal is None and not self.warned and not is_in_request():
-            self.warned = True
+        if principal is None and not is_in_request() and (is_after := is_after_request()) not in self.warned:
+            self.warned.add(is_after)
             LOG.warning(
-                "queries of owned models give nothing here, because there is no caller: in an app, add "
-                "`app.add_middleware(mantlet.CallerMiddleware)`; elsewhere, %s",
-                UNSCOPED,
+                "queries of owned models give nothing here, because %s", AFTER if is_after else NO_CALLER
             )
         return principal
 
@@ -227,12 +255,17 @@ class Scope:
         owners, principal = self.owners, self.principal()
         statement: Any = state.statement
         if state.is_column_load:
-            # Criteria are not put into these, so a condition is.
+            # Criteria reach what is loaded beside the object. Its own row needs a condition.
+            statement = statement.options(*self.criteria(owners, principal))
+            statement._with_options = tuple(limited_options(statement, owners))
             one = owners.of(state.bind_mapper)
-            if one is not None:
-                state.statement = statement.where(one.condition(principal, self.value))
+            state.statement = (
+                statement if one is None else statement.where(one.condition(principal, self.value))
+            )
             return
-        if not state.is_relationship_load:
+        if state.is_relationship_load:
+            check_options(statement, owners, is_load=True)
+        else:
             check(statement, owners, state.is_orm_statement)
             self.check_write(state, owners, principal)
         is_text = isinstance(getattr(statement, "element", None), (TextClause, TextualSelect))
@@ -241,9 +274,10 @@ class Scope:
             state.statement = statement.options(*self.criteria(owners, principal))
 
     def check_write(self, state: ORMExecuteState, owners: Owners, principal: Principal | None) -> None:
-        if not (state.is_insert or state.is_update or state.is_delete):
-            return
         statement: Any = state.statement
+        statement = statement.element if isinstance(statement, FromStatement) else statement
+        if not isinstance(statement, (Insert, Update, Delete)):
+            return
         # Not `state.bind_mapper`: the app may name another one.
         entity = entity_of(statement.table)
         one = owners.of(entity.mapper) if entity is not None else None
@@ -252,15 +286,16 @@ class Scope:
         own = self.value(principal) if principal is not None else None
         if one.column is not None and own is not None:
             own = as_type(one.column, own)
-        if state.is_insert:
+        if isinstance(statement, Insert):
             check_insert(statement, state.parameters, one, own)
         else:
             if state.is_executemany or isinstance(state.parameters, list):
                 message = f"an UPDATE of `{one.name}` by primary keys is not limited to the caller's rows"
                 raise NotScopable(f"{message}: write a condition (`where`), {UNSCOPED}")
-            if state.is_update:
+            if isinstance(statement, Update):
                 check_update(statement, state.parameters, one, own)
-        if state.execution_options.get("dml_strategy", "auto") not in ("auto", "orm"):
+        options = {**statement.get_execution_options(), **state.execution_options}
+        if options.get("dml_strategy", "auto") not in ("auto", "orm"):
             raise NotScopable(f"`dml_strategy` takes `{one.name}` out of the scope: leave it out, {UNSCOPED}")
 
     # Objects that are written.
@@ -269,6 +304,14 @@ class Scope:
         """What is changed or deleted has been the caller's."""
         changed = [one for one in session.dirty if session.is_modified(one)]
         self.check_rows(session, [*changed, *session.deleted])
+        session.info[CHECKED] = {id(one) for one in (*changed, *session.deleted)}
+
+    def before_write(self, mapper: Mapper[Any], connection: Any, one: Any) -> None:
+        """So has what a flush changes or deletes beside it: orphans, and rows that get or lose a
+        parent."""
+        session: Any = object_session(one)
+        if getattr(type(session), MARK, None) is self and id(one) not in session.info.get(CHECKED, ()):
+            self.check_rows(session, [one])
 
     def after_flush(self, session: Session, context: UOWTransaction) -> None:
         """What was written is the caller's now. If it is not, the flush is undone by its error."""
@@ -277,6 +320,7 @@ class Scope:
             for state, (is_deleted, listed) in context.states.items()
             if not (is_deleted or listed)
         ]
+        session.info.pop(CHECKED, None)
         self.check_rows(session, [one for one in written if one is not None])
 
     def check_rows(self, session: Session, objects: list[Any]) -> None:
@@ -317,18 +361,38 @@ class Scope:
 
         session._identity_lookup = scoped  # pyright: ignore[reportAttributeAccessIssue]
 
-    def refuse_bulk(self, session: type[Session], name: str) -> None:
-        original: Callable[..., Any] = getattr(session, name)
+    def merge(self, session: type[Session]) -> None:
+        """Nor is it handed out, and changed, by a merge."""
+        original: Callable[..., Any] = session._merge
 
         @functools.wraps(original)
-        def scoped(own: Session, first: Any, *arguments: Any, **others: Any) -> Any:
-            objects = list(first) if name == "bulk_save_objects" else None
-            models = {type(one) for one in objects} if objects is not None else {first}
+        def scoped(own: Session, state: Any, *arguments: Any, **others: Any) -> Any:
+            owned = None if is_unscoped() else self.owners.of(state.mapper)
+            if owned is not None:
+                key = state.key or state.mapper.identity_key_from_instance(state.obj())
+                held = own.identity_map.get(key)
+                if held is not None and not owned.is_own(held, self.principal(), self.value):
+                    self.check_rows(own, [held])
+            return original(own, state, *arguments, **others)
+
+        session._merge = scoped  # pyright: ignore[reportAttributeAccessIssue]
+
+    def refuse_bulk(self, session: type[Session], name: str) -> None:
+        original: Callable[..., Any] = getattr(session, name)
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def scoped(*arguments: Any, **others: Any) -> Any:
+            given = signature.bind(*arguments, **others)
+            values = given.arguments
+            if "objects" in values:
+                values["objects"] = list(values["objects"])
+            models = {type(one) for one in values["objects"]} if "objects" in values else {values["mapper"]}
             for model in models:
                 if not is_unscoped() and (owned := self.owners.of(inspection(model).mapper)):
                     message = f"`{name}` does not look whose rows of `{owned.name}` it writes"
                     raise NotScopable(f"{message}: use `session.add()`, {UNSCOPED}")
-            return original(own, first if objects is None else objects, *arguments, **others)
+            return original(*given.args, **given.kwargs)
 
         setattr(session, name, scoped)
 
@@ -337,12 +401,11 @@ class Scope:
 
         @functools.wraps(original)
         def scoped(own: Session, *arguments: Any, **others: Any) -> Any:
-            if not is_unscoped():
-                message = "statements on `session.connection()` are not limited to the caller's rows"
-                raise NotScopable(f"{message}: use `session.execute()`, {UNSCOPED}")
+            refuse_connection()
             return original(own, *arguments, **others)
 
         session.connection = scoped  # pyright: ignore[reportAttributeAccessIssue]
+        event.listen(session, "after_transaction_create", refuse_connection_of)
 
     # Row level security.
 

@@ -26,19 +26,38 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipProperty
+from sqlalchemy.orm.util import LoaderCriteriaOption
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from sqlalchemy.sql.expression import CTE, AliasedReturnsRows, SelectBase
+from sqlalchemy.sql.visitors import iterate
 
 from mantlet.errors import NotScopable, ScopeError
-from mantlet.scoping.owners import Owned
+from mantlet.scoping.owners import Owned, mappers
 
 UNSCOPED = 'or mean all rows: `with mantlet.unscoped("why"):`'
 # Entities that stand in a WHERE clause alone get criteria since then (SQLAlchemy issue 13070).
-VERSION = tuple(int(part) for part in sqlalchemy.__version__.split(".")[:2])
+VERSION = tuple(int(part) for part in re.findall(r"\d+", sqlalchemy.__version__)[:3])
 REACHES_WHERE = VERSION >= (2, 1)
+# Before it, criteria are not adapted to an alias that is joined.
+OLDEST = (2, 0, 22)
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 # What ends, widens or comments out a condition.
 WIDENING = re.compile(r"\b(or|union|intersect|except|select|from|table|xor)\b|--|/\*|;|\|\|", re.IGNORECASE)
+
+
+class OwnRows(LoaderCriteriaOption):
+    """`with_loader_criteria`, also for an alias that is joined by a condition of the app. There,
+    SQLAlchemy leaves a plain expression about the model itself, of which there may be another row.
+
+    The expression has to be the one of the option: values of others are not in the key under which
+    SQLAlchemy caches a statement.
+    """
+
+    _traverse_internals = LoaderCriteriaOption._traverse_internals
+
+    def _resolve_where_criteria(self, ext_info: Any) -> Any:
+        resolved = super()._resolve_where_criteria(ext_info)
+        return ext_info._adapter.traverse(resolved) if ext_info.is_aliased_class else resolved
 
 
 @dataclass
@@ -46,14 +65,18 @@ class Owners:
     """The owned models, by what names them in a statement."""
 
     models: list[Owned]
+    # Models of which the app has said who owns them, or that they have no owner.
+    given: set[type] = field(default_factory=set)
     by_mapper: dict[Mapper[Any], Owned] = field(init=False)
     by_table: dict[str, Owned] = field(init=False)
+    by_full_name: dict[str, Owned] = field(init=False)  # with the schema
     word: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.by_mapper = {one.mapper: one for one in self.models}
         tables = [(table, one) for one in self.models for table in one.mapper.tables]
         self.by_table = {table.name.lower(): one for table, one in tables if isinstance(table, Table)}
+        self.by_full_name = {table.fullname.lower(): one for table, one in tables if isinstance(table, Table)}
         names = "|".join(re.escape(name) for name in self.by_table) or "(?!)"
         self.word = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE)
 
@@ -61,6 +84,13 @@ class Owners:
         """How a model, or an ancestor of it, is owned."""
         lineage = mapper.iterate_to_root() if mapper is not None else ()
         return next((self.by_mapper[up] for up in lineage if up in self.by_mapper), None)
+
+    def read_as(self, mapper: Mapper[Any]) -> Owned | None:
+        """The owned model that another model reads, too, which has a table of the same name."""
+        if mapper.class_ in self.given:
+            return None
+        names = (getattr(table, "fullname", "").lower() for table in mapper.tables)
+        return next((self.by_full_name[name] for name in names if name in self.by_full_name), None)
 
 
 @dataclass
@@ -107,7 +137,8 @@ def correlates(statement: Any, table: TableClause | None) -> bool:
         )
     if statement._correlate:
         return name is not None and any(getattr(one, "name", None) == name for one in statement._correlate)
-    return bool(statement._auto_correlate)
+    # By itself, SQLAlchemy leaves a SELECT its last FROM.
+    return bool(statement._auto_correlate) and len(statement.get_final_froms()) > 1
 
 
 def check(statement: Any, owners: Owners, is_orm: bool) -> None:
@@ -115,27 +146,101 @@ def check(statement: Any, owners: Owners, is_orm: bool) -> None:
     that criteria do not reach."""
     walk = Walk(owners)
     walk.visit(statement, Level(None, None, is_root=True))
+    check_options(statement, owners, is_load=False)
     if walk.touched is None:
         return
     if not is_orm:
         raise NotScopable(not_of_orm(walk.touched))
-    for text in walk.texts:
+    check_texts(walk.texts, f"a query of `{walk.touched.name}`")
+
+
+def check_texts(texts: list[str], what: str) -> None:
+    for text in texts:
         if found := WIDENING.search(LITERAL.sub("''", text)):
             raise NotScopable(
-                f"`{found[0]}` in SQL as text (`{text}`) may widen a query of `{walk.touched.name}`: write "
-                f"it with `or_()`, `select()` and the like, {UNSCOPED}"
+                f"`{found[0]}` in SQL as text (`{text}`) may widen {what}: write it with `or_()`, "
+                f"`select()` and the like, {UNSCOPED}"
+            )
+
+
+def check_options(statement: Any, owners: Owners, is_load: bool) -> None:
+    for option in getattr(statement, "_with_options", ()):
+        check_option(option, statement, owners, is_load)
+
+
+def limited_options(statement: Any, owners: Owners) -> Iterator[Any]:
+    """Options without those that are refused. An object keeps them, and is refreshed with them."""
+    for option in statement._with_options:
+        try:
+            check_option(option, statement, owners, is_load=False)
+        except NotScopable:
+            continue
+        yield option
+
+
+def check_option(option: Any, statement: Any, owners: Owners, is_load: bool) -> None:
+    """Refuses an option that loads more than criteria reach, or that takes them out of force.
+    Relationships are loaded with the options of the statement before, about which
+    `with_expression` is."""
+    walk = Walk(owners)
+    if isinstance(option, LoaderCriteriaOption) and not isinstance(option, OwnRows):
+        for mapper in option._all_mappers():
+            walk.visit(option._resolve_where_criteria(mapper), about(mapper))
+    for element in getattr(option, "context", ()):
+        conditions = getattr(element, "_extra_criteria", ())
+        if ("query_expression", True) not in (element.strategy or ()):
+            for condition in conditions:
+                walk.visit(condition, about(element.path.entity))
+        elif not is_load:
+            around = {*own_entities(statement), element.path.parent.entity}
+            for expression in conditions or (element.local_opts["expression"],):  # SQLAlchemy 2.0
+                check_expression(expression, around, walk)
+    check_texts(walk.texts, "a query to which this option is given")
+
+
+def about(entity: Any) -> Level:
+    return Level(select(entity), None, {entity})
+
+
+def check_expression(expression: Any, around: set[Any], walk: Walk) -> None:
+    """Refuses `with_expression` about rows that the query itself does not limit. Criteria do not
+    reach a SELECT in it, and SQLAlchemy has forgotten which models its columns are of."""
+    limited: set[Any] = set()
+    for entity in around:
+        limited |= {entity.selectable, *(entity.mapper.tables if isinstance(entity, Mapper) else ())}
+    parts = list(iterate(expression))
+    is_simple = not any(isinstance(part, SelectBase) for part in parts)
+    for part in parts:
+        if isinstance(part, TextClause) or getattr(part, "is_literal", False):
+            walk.visit(part, Level(None, None))
+        table = part if isinstance(part, TableClause) else getattr(part, "table", None)
+        if is_simple and table in limited:
+            continue
+        while isinstance(table, Alias):
+            table = table.element
+        one = walk.owners.by_table.get(getattr(table, "name", "").lower())
+        if one is not None:
+            raise NotScopable(
+                f"`with_expression` that reads `{one.name}` beside the query is not limited to the caller's "
+                f"rows: select the expression as a column, {UNSCOPED}"
             )
 
 
 def check_properties(owners: Owners) -> None:
     """Refuses a `column_property` with SQL that criteria do not reach."""
-    for registry in {one.mapper.registry for one in owners.models}:
-        for mapper in registry.mappers:
-            around = Level(select(mapper), None, {mapper})
+    registries = {one.mapper.registry for one in owners.models}
+    metadata = {about for one in owners.models for about in metadata_of(one.mapper)}
+    for mapper in mappers():
+        # Another one may have tables of the same names in another database.
+        if mapper.registry in registries or metadata & metadata_of(mapper):
             for property in mapper.column_attrs:
                 for expression in property.columns:
                     if not isinstance(expression, ColumnClause):
-                        check_property(Walk(owners), expression, around, property)
+                        check_property(Walk(owners), expression, about(mapper), property)
+
+
+def metadata_of(mapper: Mapper[Any]) -> set[Any]:
+    return {table.metadata for table in mapper.tables if isinstance(table, Table)}
 
 
 def check_property(walk: Walk, expression: Any, around: Level, property: Any) -> None:
@@ -187,6 +292,8 @@ class Walk:
             return
         if entity is not None:
             self.entity(entity, level)
+        if isinstance(element, Join) and element.full:
+            self.refuse_full(entities([element]))
         if isinstance(element, TextClause):
             self.text(element.text)
         elif isinstance(element, DDL):
@@ -234,6 +341,8 @@ class Walk:
                     self.refuse_table(target)
         if isinstance(element, Select):
             level.entities = own_entities(element)
+            if any(join[3]["full"] for join in element._setup_joins):
+                self.refuse_full(level.entities)
             if not REACHES_WHERE:
                 self.refuse_where(element, level)
         elif (entity := entity_of(element.table)) is not None:
@@ -249,6 +358,12 @@ class Walk:
     def entity(self, entity: Any, level: Level) -> None:
         one = self.owners.of(entity.mapper)
         if one is None:
+            if (one := self.owners.read_as(entity.mapper)) is not None:
+                name = entity.mapper.class_.__name__
+                raise NotScopable(
+                    f"`{name}` reads the table of `{one.name}`, which is owned: give the owner of `{name}` "
+                    f"to `mantlet.scope`, or `None` if it is a table of another database, {UNSCOPED}"
+                )
             return
         self.touched = one
         if isinstance(level.statement, (Update, Delete)) and entity not in level.entities:
@@ -274,6 +389,15 @@ class Walk:
             f"a table of Core is not limited to the caller's rows: write `{one.name}` and its attributes in "
             f"place of its table, {UNSCOPED}"
         )
+
+    def refuse_full(self, joined: Iterable[Any]) -> None:
+        """Criteria of a joined entity stand in ON. A FULL JOIN also gives rows that fail it."""
+        for entity in joined:
+            if (one := self.owners.of(entity.mapper)) is not None:
+                raise NotScopable(
+                    f"a FULL OUTER JOIN with `{one.name}` is not limited to the caller's rows: join a "
+                    f"subquery (`select({one.name}).subquery()`), {UNSCOPED}"
+                )
 
     def refuse_where(self, statement: Any, level: Level) -> None:
         """Before SQLAlchemy 2.1, criteria do not reach an entity that stands in WHERE alone, as in
@@ -318,6 +442,8 @@ def target_of(relationship: Any) -> Any:
 
 def own_entities(statement: Any) -> set[Any]:
     """The models that a SELECT is about. Models in its WHERE alone are not among them."""
+    if not isinstance(statement, Select):
+        return set()
     found = set(entities([*statement._raw_columns, *statement._from_obj]))
     for join in statement._setup_joins:
         for part in join[:2]:
