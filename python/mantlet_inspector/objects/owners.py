@@ -19,8 +19,8 @@ OTHER_PARTS = {
     *("inviter", "last", "lent", "manager", "moderated", "moderator", "modified", "processed", "referred"),
     *("referrer", "reviewed", "reviewer", "updated", "verified", "verifier"),
 }
-# Groups whose members see what is the group's, and nobody else does. Others, such as clubs and channels,
-# may be open to all.
+# Groups whose members see what is the group's, and nobody else does. Others, such as clubs and
+# channels, may be open to all.
 TENANTS = {
     *("business", "company", "firm", "org", "organisation", "organization", "team", "tenant"),
     "workspace",
@@ -108,11 +108,12 @@ class Owners:
         first: tuple[Reference, dict[str, Any]],
         *others: tuple[Reference, dict[str, Any]],
     ) -> dict[str, Any]:
-        """It names a user, and belongs to something of a user, who may be another one: a comment on a
-        note."""
+        """It names a user, and belongs to something of a user, who may be another one: a comment on
+        a note."""
         reference, found = first
         owner = self.column(table, own)
-        names = {*columns_of(table, own), *(name for one, _ in (first, *others) for name in columns_of(table, one))}
+        every = [own, *(one for one, _ in (first, *others))]
+        names = {name for one in every for name in columns_of(table, one)}
         are_plain = owner["kind"] == found["kind"] == "column" and "beside" not in found
         if others or not are_plain or len(reference.fields) != 1:
             return {"kind": "ambiguous", "columns": sorted(names)}
@@ -140,7 +141,8 @@ class Owners:
 
     def is_membership(self, name: str, group: Table) -> bool:
         said = {*words(plain(name.rpartition(".")[2]))}
-        known = {word for one in (*group.names, *(self.user.names if self.user else ())) for word in words(one)}
+        names = group.names | (self.user.names if self.user is not None else set())
+        known = {word for one in names for word in words(one)}
         return said - known <= MEMBERS
 
     def step(self, table: Table, reference: Reference) -> dict[str, Any]:

@@ -155,6 +155,11 @@ impl<'c> Located<'c> {
         self.methods.iter().all(|method| method == "DELETE")
     }
 
+    /// Whether it changes or removes what is at its path.
+    fn is_change(&self) -> bool {
+        self.methods.iter().all(|method| matches!(method.as_str(), "PUT" | "PATCH" | "DELETE"))
+    }
+
     /// Whether it only asks for something.
     fn is_read(&self) -> bool {
         self.methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"))

@@ -81,9 +81,7 @@ impl Proposal {
         }
         if let Some(column) = &self.nullable {
             lines.push(if self.passes_nulls {
-                format!(
-                    "# `{column}` may be null: such an object is of nobody, and all may read it as before"
-                )
+                format!("# `{column}` may be null: such an object is of nobody, and nothing changes for it")
             } else {
                 format!(
                     "# nulls = \"pass\" # `{column}` may be null; by default nobody changes such an object"

@@ -7,6 +7,9 @@
 //! 4. What is left below the key of an object is for the owner of the object, which is read first.
 //! 5. A list is for the owners of its items.
 //! 6. What requests say of owners and of several objects: see [`super::requests`].
+//!
+//! Where objects are shown without a login, too, all may see them and do something to them: only PUT, PATCH and
+//! DELETE of the object itself are for its owner.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -162,8 +165,11 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let Some(owner) = shown.owner.as_ref().filter(|_| own.beside.is_empty()) else { continue };
             // Without a parameter another method does something to no object that is there already.
             let is_of_one = path.contains('{');
-            let open: Vec<_> =
-                all.iter().copied().filter(|one| one.is_open() && (is_of_one || one.is_get())).collect();
+            let open: Vec<_> = all
+                .iter()
+                .copied()
+                .filter(|one| self.is_for_owner(own, one) && (is_of_one || one.is_get()))
+                .collect();
             let mut draft = self.draft_of(own, format!("response:{owner}"), link(shown, own.table));
             draft.is_assumed |= is_assumed(shown);
             if shown.varies && is_of_one {
@@ -192,7 +198,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let Some(parent) = shown.parent.as_ref().filter(|_| also == shown.owner.is_some()) else {
                 continue;
             };
-            let open: Vec<_> = all.iter().copied().filter(|one| one.is_open()).collect();
+            let open: Vec<_> = all.iter().copied().filter(|one| self.is_for_owner(own, one)).collect();
             let mut draft = self.draft_of(own, format!("response:{}", reader.owner), link(shown, own.table));
             draft.is_assumed |= is_assumed(shown) || is_assumed(reader.shown);
             draft.also = shown.owner.as_ref().filter(|_| also).map(|owner| format!("response:{owner}"));
@@ -203,7 +209,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
 
     /// Rule 4.
     fn below(&mut self, own: &Owned<'c>) {
-        if !own.beside.is_empty() {
+        if !own.beside.is_empty() || self.is_for_all(own) {
             return;
         }
         let table = &own.table.name;
@@ -222,6 +228,9 @@ impl<'p, 'c> Proposing<'p, 'c> {
 
     /// Rule 5.
     fn lists(&mut self, own: &Owned<'c>) {
+        if self.is_for_all(own) {
+            return;
+        }
         let is_list = |one: &Located<'_>| {
             one.is_get() && (shows(one, own.table, ShownAs::List) || shows(one, own.table, ShownAs::Page))
         };
@@ -283,6 +292,17 @@ impl<'p, 'c> Proposing<'p, 'c> {
         self.add(&own.table.name, path, &writes, Proposal { passes_nulls, ..draft });
     }
 
+    /// Whether an operation that does not ask who is calling shows objects of a table.
+    pub(super) fn is_for_all(&self, own: &Owned<'c>) -> bool {
+        let shows = |one: &Located<'_>| one.shows().is_some_and(|shown| shown.table == own.table.name);
+        self.all.iter().any(|one| one.is_get() && !one.is_secured() && shows(one))
+    }
+
+    /// Whether a rule is for an operation at the path of an object itself.
+    fn is_for_owner(&self, own: &Owned<'c>, one: &Located<'c>) -> bool {
+        one.is_open() && (!self.is_for_all(own) || one.is_change())
+    }
+
     /// Whether an operation that does not ask who is calling writes objects of a table.
     fn is_made_by_all(&self, own: &Owned<'c>) -> bool {
         self.all.iter().any(|one| !one.is_read() && !one.is_secured() && one.is_about(&own.table.name))
@@ -317,6 +337,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
         let is_alike =
             |one: &&mut Proposal| Proposal { paths: draft.paths.clone(), ..(**one).clone() } == draft;
         match known.iter_mut().find(is_alike) {
+            Some(alike) if alike.paths.iter().any(|known| known == path) => {}
             Some(alike) => alike.paths.append(&mut draft.paths),
             None => known.push(draft),
         }
@@ -345,6 +366,8 @@ impl<'p, 'c> Proposing<'p, 'c> {
                 "it does not ask who is calling".to_owned()
             } else if one.is_for_administrators() {
                 "it is meant for administrators: `[[authorization.allow]]` says who may call it".to_owned()
+            } else if self.is_for_all(own) {
+                "its objects are shown without a login, too: it may be for all".to_owned()
             } else if let Some(group) = own.group.filter(|group| self.caller.group(group).is_none()) {
                 self.caller.no_group(group)
             } else if own.steps.len() > 2 {

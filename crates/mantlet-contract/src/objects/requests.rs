@@ -33,10 +33,8 @@ impl<'p, 'c> Proposing<'p, 'c> {
             };
             for one in all.iter().filter(is_in) {
                 self.new_objects(own, one);
-                if !self.is_covered(one) {
+                if !self.is_covered(one) && !self.is_for_all(own) {
                     self.several(own, one, &reader);
-                }
-                if !self.is_covered(one) {
                     self.of_an_owner(own, one);
                 }
             }

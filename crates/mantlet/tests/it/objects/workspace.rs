@@ -201,6 +201,19 @@ PATCH /comments/{comment}
 DELETE /comments/{comment}
     bare   204   204   204   204   401   404
     gated  204   404   404   204   401   404
+GET /notes/{remarked}/comments
+    bare   200   200   200   200   401   404
+    gated  200   404   404   200   401   404
+GET /comments/{remark}
+    bare   200   200   200   200   401   404
+    gated  200   404   404   200   401   404
+PATCH /comments/{remark}
+    body   {"text": "Changed"}
+    bare   403   403   403   200   401   404
+    gated  403   404   404   200   401   404
+DELETE /comments/{remark}
+    bare   204   204   204   204   401   404
+    gated  204   404   404   204   401   404
 
 GET /trash
     needs  deleted
@@ -267,6 +280,11 @@ fn make(clients: &Clients, name: &str) -> Object {
     let create = |target: &str, body: Value| owner.create(&Request::post(target).json(&body.to_string()));
     // Long enough to be compressed.
     let note = || id(&create("/notes", json!({"title": secret, "body": format!("{secret} {:600}.", "")})));
+    let remark = |note: &str| {
+        let new =
+            Request::post(&format!("/notes/{note}/comments")).json(&json!({"text": secret}).to_string());
+        id(&clients.named("root").create(&new))
+    };
     let invoice = || id(&create("/invoices", json!({"subject": secret, "amount_cents": 995})));
     let board = || id(&create("/boards", json!({"title": secret})));
     let (projects, members) =
@@ -298,6 +316,13 @@ fn make(clients: &Clients, name: &str) -> Object {
         "comment" => {
             let comments = format!("/notes/{}/comments", note());
             ("/comments/{id}", id(&create(&comments, json!({"text": secret}))), secret)
+        }
+        // What another has said of her note.
+        "remark" => ("/comments/{id}", remark(&note()), secret),
+        "remarked" => {
+            let note = note();
+            remark(&note);
+            ("/notes/{id}/comments", note, secret)
         }
         "invoice" => ("/invoices/{id}", invoice(), secret),
         "board" => ("/boards/{id}", board(), secret),
@@ -337,5 +362,5 @@ fn the_workspace_alone_shows_and_changes_what_belongs_to_others() {
 
 #[test]
 fn the_workspace_behind_the_gate_shows_and_changes_only_what_is_the_callers() {
-    matrix::check_gated(&WORKSPACE, &Covered { by_proposals: 77, by_hand: 12 });
+    matrix::check_gated(&WORKSPACE, &Covered { by_proposals: 86, by_hand: 12 });
 }
