@@ -25,6 +25,9 @@ TENANTS = {
     *("business", "company", "firm", "org", "organisation", "organization", "team", "tenant"),
     "workspace",
 }
+# Of these, too, where users have a column for the one that they are in. A user's company may only
+# be something that is told of the user.
+SURELY_TENANTS = {"org", "organisation", "organization", "tenant", "workspace"}
 NONE = {"kind": "none"}
 
 
@@ -59,6 +62,10 @@ class Owners:
         through = self.members_of(table)
         if through:
             return {"kind": "shared", "through": through, **self.group(table, through)}
+        field = self.field_of_user(table)
+        if self.user is not None and field is not None:
+            group = {"table": table.name, "key": table.key[0], "of-user": field, "steps": []}
+            return {"kind": "shared", "through": [self.user.name], "group": group}
         return self.nested(table, depth, own)
 
     def nested(self, table: Table, depth: int, own: list[Reference]) -> dict[str, Any]:
@@ -134,10 +141,23 @@ class Owners:
 
     def group(self, table: Table, through: list[str]) -> dict[str, Any]:
         """A group by itself, if one of the tables says who its members are, and nothing else."""
-        tenants = [name for name in sorted(table.names) if words(name)[-1] in TENANTS]
-        if not tenants or len(table.key) != 1 or not any(self.is_membership(one, table) for one in through):
+        if (
+            not is_one_of(TENANTS, table)
+            or len(table.key) != 1
+            or not any(self.is_membership(one, table) for one in through)
+        ):
             return {}
         return {"group": {"table": table.name, "key": table.key[0], "steps": []}}
+
+    def field_of_user(self, table: Table) -> str | None:
+        """By which a user is in one group alone."""
+        if self.user is None or not is_one_of(SURELY_TENANTS, table) or len(table.key) != 1:
+            return None
+        own = [one for one in self.user.references if one.table == table.name]
+        if len(own) != 1 or len(own[0].fields) != 1:
+            return None
+        aims = own[0].columns or table.key
+        return own[0].fields[0] if table.field(aims[0]) == table.key[0] else None
 
     def is_membership(self, name: str, group: Table) -> bool:
         said = {*words(plain(name.rpartition(".")[2]))}
@@ -196,6 +216,10 @@ class Owners:
             if name != table.name and table.name in targets and any(map(self.is_user, targets)):
                 found.append(name)
         return found
+
+
+def is_one_of(names: set[str], table: Table) -> bool:
+    return any(words(name)[-1:] and words(name)[-1] in names for name in table.names)
 
 
 def columns_of(table: Table, reference: Reference) -> list[str]:

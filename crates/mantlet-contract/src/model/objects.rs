@@ -139,6 +139,9 @@ pub struct Group {
     pub table: String,
     /// Its key, by the name that objects have for it.
     pub key: String,
+    /// The column by which a user is in one of them alone, by the name that objects have for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_user: Option<String>,
     /// The foreign keys, from an object to its group; none for the groups themselves.
     pub steps: Vec<Step>,
 }

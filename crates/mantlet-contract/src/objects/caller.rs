@@ -85,9 +85,17 @@ impl<'c> Caller<'c> {
     /// The attribute that has the groups of the caller.
     pub(super) fn group(&self, group: &Group) -> Option<Attribute> {
         let mut names = self.answer?.fields.iter().filter_map(written_field);
-        let name = names.find(|name| is_list_of(name, &group.table))?;
         let me = self.me.as_deref().unwrap_or_default();
-        let why = format!("`{name}` of `GET {me}` has the keys of each `{}` of the caller", group.table);
+        let (name, why) = match &group.of_user {
+            Some(field) => {
+                let name = written(self.answer?, field)?;
+                (name, format!("`{name}` of `GET {me}` is the key of the `{}` of the caller", group.table))
+            }
+            None => {
+                let name = names.find(|name| is_list_of(name, &group.table))?;
+                (name, format!("`{name}` of `GET {me}` has the keys of each `{}` of the caller", group.table))
+            }
+        };
         let condition = format!("principal:{name}");
         Some(Attribute { condition, why: Some(why), assumed: None, missing: None })
     }
@@ -95,11 +103,12 @@ impl<'c> Caller<'c> {
     /// Why nothing is known of the groups of the caller.
     pub(super) fn no_group(&self, group: &Group) -> String {
         let table = &group.table;
-        match &self.me {
-            Some(me) => format!(
+        match (&self.me, &group.of_user) {
+            (Some(me), Some(field)) => format!("the answer of `GET {me}` does not have `{field}`"),
+            (Some(me), None) => format!(
                 "the answer of `GET {me}` has no list of the keys of each `{table}` of the caller, such as `{table}_ids`"
             ),
-            None => format!("no operation of the app says to which `{table}` a caller belongs"),
+            (None, _) => format!("no operation of the app says to which `{table}` a caller belongs"),
         }
     }
 

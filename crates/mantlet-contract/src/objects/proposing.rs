@@ -327,7 +327,10 @@ impl<'p, 'c> Proposing<'p, 'c> {
         if methods(&self.at(path)).iter().any(|method| !named.contains(method)) {
             draft.methods = named.iter().map(|method| (*method).to_owned()).collect();
         }
-        self.covered.extend(named.into_iter().map(|method| (path, method)));
+        // `/users/{user_id}/orders/{order_id}`: whose the order is, is another question.
+        if !draft.owner.starts_with("path:") || path.matches('{').count() == 1 {
+            self.covered.extend(named.into_iter().map(|method| (path, method)));
+        }
         self.push(table, path, draft);
     }
 

@@ -343,6 +343,34 @@ fn what_is_of_a_group_is_for_its_members() {
 }
 
 #[test]
+fn a_user_may_be_in_one_group_alone() {
+    let group = |steps: Value| {
+        let group = json!({"table": "teams", "key": "id", "of-user": "email", "steps": steps});
+        json!({"kind": "shared", "through": ["users"], "group": group})
+    };
+    let plans = table("plans", &group(json!([step("plans.team_id", "teams.id")])));
+    let shown = shows("plans", "list", &json!({"items": "", "owner": "/team_id"}));
+    let found = find(&app(&[plans], &[route("GET /plans", &json!({"shows": shown}))], Some(2)));
+    assert_eq!(lines(&found), [" /plans: item:/team_id = principal:email"]);
+}
+
+#[test]
+fn what_is_below_a_user_may_still_be_of_another() {
+    let one = json!({
+        "parameters": keys(&[("user_id", "users"), ("id", "orders")]),
+        "shows": shows("orders", "one", &json!({"owner": "/user_id"})),
+    });
+    let found = find(&app(&[orders()], &[route("GET /users/{user_id}/orders/{id}", &one)], Some(2)));
+    assert_eq!(
+        lines(&found),
+        [
+            " /users/{user_id}/orders/{id}: response:/user_id = principal:userId",
+            " /users/{user_id}/orders/{id}: path:user_id = principal:userId",
+        ]
+    );
+}
+
+#[test]
 fn what_requests_say_of_owners_is_checked() {
     let mut contract = app(&[orders()], &[], Some(2));
     let mut shape = |shape: Value| {

@@ -188,3 +188,16 @@ fn of_a_market_where_some_is_for_all() {
     let read = of_file("market.py", "MANTLET_TEST_IDENTITY");
     check("market", &read, truth, "precision 17 of 18, recall 17 of 21");
 }
+
+#[test]
+fn of_tenants_with_users_in_one_of_them() {
+    let truth = "
+        + GET /sites: item:/tenant_id = principal:tenant_id
+        + GET,DELETE /sites/{site_id}: response:/tenant_id = principal:tenant_id
+        + GET /sites/{site_id}/sensors: response:/tenant_id = principal:tenant_id; read /sites/{site_id}
+        + GET /sensors/{sensor_id}: response:/tenant_id = principal:tenant_id; read /sites/{response:/site_id}
+        - GET /notes/{note_id}: response:/tenant_id = principal:tenant_id # or of who has written it
+    ";
+    let read = of_file("tenants.py", "MANTLET_TEST_IDENTITY");
+    check("tenants", &read, truth, "precision 5 of 5, recall 5 of 6");
+}
