@@ -54,18 +54,18 @@ impl<'p, 'c> Proposing<'p, 'c> {
         else {
             return;
         };
-        for name in field.lookup.iter().filter_map(|path| key(path)) {
-            let why = format!(
-                "the body of {} may have `{}.{}`; one that is not JSON, or larger than 64 KiB, is refused",
-                one.place(),
-                step.table,
-                step.column
-            );
-            let draft =
-                self.draft_of(own, format!("body:/{}", name.replace('~', "~0").replace('/', "~1")), why);
-            let methods = one.methods.to_vec();
-            self.push(&own.table.name, &one.path, Proposal { methods, passes_nulls: true, ..draft });
-        }
+        // The rule finds it by its other names, too.
+        let Some(name) = field.lookup.iter().find_map(|path| key(path)) else { return };
+        let why = format!(
+            "the body of {} may have `{}.{}`; one that is not JSON, or larger than 64 KiB, is refused",
+            one.place(),
+            step.table,
+            step.column
+        );
+        let place = format!("body:/{}", name.replace('~', "~0").replace('/', "~1"));
+        let draft =
+            Proposal { methods: one.methods.to_vec(), passes_nulls: true, ..self.draft_of(own, place, why) };
+        self.push(&own.table.name, &one.path, draft);
     }
 
     /// Several objects at once are all the caller's.
