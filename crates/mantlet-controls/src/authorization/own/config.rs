@@ -130,15 +130,16 @@ pub(in crate::authorization) fn check(
             mistakes.push(Mistake::new(at("equals"), message).help("write `principal:id`"));
         }
         let also = config.also.as_deref().and_then(|text| {
+            let help = "write `also = \"response:/author_id\"` beside `owner = \"response:/user_id\"`";
             let pointer =
                 text.strip_prefix("response:").filter(|rest| !rest.is_empty()).and_then(Pointer::read);
-            if pointer.is_none() || !matches!(owner, Owner::Response(_)) {
-                let message = format!("`{text}` is not a place in the app's answer for one object");
-                let help =
-                    "write `response:/author_id`, beside an `owner` that is in an answer for one object, too";
-                mistakes.push(Mistake::new(at("also"), message).help(help));
-            }
-            pointer
+            let message = match (&pointer, &owner) {
+                (Some(_), Owner::Response(_)) => return pointer,
+                (Some(_), _) => "it stands beside an `owner` in the app's answer for one object".to_owned(),
+                (None, _) => format!("`{text}` is not a place in the app's answer for one object"),
+            };
+            mistakes.push(Mistake::new(at("also"), message).help(help));
+            None
         });
         let target = config.read.as_deref().map(|text| {
             Target::read(text).ok_or_else(|| {
