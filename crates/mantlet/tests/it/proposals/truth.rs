@@ -97,7 +97,7 @@ fn of_the_workspace() {
         - PATCH /boards/{board_id}: response:/owner_id = principal:id # it is shared: who may rename it is not said
         - PUT /boards/{board_id}/readers/{user_id}: response:/owner_id = principal:id; read /boards/{board_id} # as above
     ";
-    let expected = "precision 37 of 37, recall 35 of 43";
+    let expected = "precision 35 of 35, recall 33 of 41";
     check("workspace", &of_folder("objects", "app.main:app"), truth, expected);
 }
 
@@ -186,7 +186,7 @@ fn of_a_market_where_some_is_for_all() {
         ! GET /photos/{photo_id}: response:/user_id = principal:id
     ";
     let read = of_file("market.py", "MANTLET_TEST_IDENTITY");
-    check("market", &read, truth, "precision 17 of 18, recall 17 of 21");
+    check("market", &read, truth, "precision 16 of 17, recall 16 of 20");
 }
 
 #[test]
