@@ -79,10 +79,13 @@ pub(super) fn is_list_of(field: &str, group: &str) -> bool {
 /// The words of a name as one, in the singular.
 fn singular(name: &str) -> String {
     let name = words(name).collect::<String>();
-    match name.strip_suffix("ies") {
-        Some(start) => format!("{start}y"),
-        None => name.strip_suffix('s').map(str::to_owned).unwrap_or(name),
+    for (end, instead) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
+        if let Some(start) = name.strip_suffix(end) {
+            return format!("{start}{instead}");
+        }
     }
+    let is_plural = name.ends_with('s') && !["ss", "us", "is"].iter().any(|end| name.ends_with(end));
+    if is_plural { name.trim_end_matches('s').to_owned() } else { name }
 }
 
 pub(super) fn is_private(field: &str) -> bool {
