@@ -2,7 +2,7 @@
 
 use super::{
     Located, shape,
-    words::{administrator, is_list_of},
+    words::{administrator, is_list_of, list_of},
 };
 use crate::{
     model::{Contract, Field, Group, Object, PathItem, RoleKind, Shape, ShapeId, User},
@@ -86,15 +86,12 @@ impl<'c> Caller<'c> {
     pub(super) fn group(&self, group: &Group) -> Option<Attribute> {
         let mut names = self.answer?.fields.iter().filter_map(written_field);
         let me = self.me.as_deref().unwrap_or_default();
-        let (name, why) = match &group.of_user {
-            Some(field) => {
-                let name = written(self.answer?, field)?;
-                (name, format!("`{name}` of `GET {me}` is the key of the `{}` of the caller", group.table))
-            }
-            None => {
-                let name = names.find(|name| is_list_of(name, &group.table))?;
-                (name, format!("`{name}` of `GET {me}` has the keys of each `{}` of the caller", group.table))
-            }
+        let (name, why) = if let Some(field) = &group.of_user {
+            let name = written(self.answer?, field)?;
+            (name, format!("`{name}` of `GET {me}` is the key of the `{}` of the caller", group.table))
+        } else {
+            let name = names.find(|name| is_list_of(name, &group.table))?;
+            (name, format!("`{name}` of `GET {me}` has the keys of each `{}` of the caller", group.table))
         };
         let condition = format!("principal:{name}");
         Some(Attribute { condition, why: Some(why), assumed: None, missing: None })
@@ -106,7 +103,8 @@ impl<'c> Caller<'c> {
         match (&self.me, &group.of_user) {
             (Some(me), Some(field)) => format!("the answer of `GET {me}` does not have `{field}`"),
             (Some(me), None) => format!(
-                "the answer of `GET {me}` has no list of the keys of each `{table}` of the caller, such as `{table}_ids`"
+                "the answer of `GET {me}` has no list of the keys of each `{table}` of the caller, such as `{}`",
+                list_of(table)
             ),
             (None, _) => format!("no operation of the app says to which `{table}` a caller belongs"),
         }

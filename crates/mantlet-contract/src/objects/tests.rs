@@ -312,8 +312,9 @@ fn what_is_of_a_group_is_for_its_members() {
     // Nothing says which teams are the caller's.
     let found = find(&contract);
     assert_eq!(lines(&found), Vec::<String>::new());
-    let why = "the answer of `GET /users/me` has no list of the keys of each `teams` of the caller, such as `teams_ids`";
-    assert_eq!(found.tables[0].left, [format!("GET /plans/{{id}}: {why}")]);
+    let why = "the answer of `GET /users/me` has no list of the keys of each `teams` of the caller, such as `team_ids`";
+    assert_eq!(found.tables[0].left, [why]);
+    assert_eq!(found.tables[1].left, [format!("GET /plans/{{id}}: {why}")]);
     let Shape::Object(me) = &mut contract.shapes[2] else { panic!("it is an object") };
     for name in ["owned_team_ids", "team_ids"] {
         let mut field = me.fields[0].clone();
@@ -324,13 +325,13 @@ fn what_is_of_a_group_is_for_its_members() {
     assert_eq!(
         lines(&found),
         [
-            " /plans/{id}: response:/team_id = principal:team_ids",
             "PATCH /teams/{team_id}: path:team_id = principal:team_ids",
             "GET /teams/{team_id}/members: path:team_id = principal:team_ids",
+            " /plans/{id}: response:/team_id = principal:team_ids",
         ]
     );
     assert_eq!(
-        found.tables[1].left,
+        found.tables[0].left,
         [
             "GET /teams/{team_id}: it may be for all",
             "POST /teams/{team_id}/members: it may be for those who join",

@@ -76,6 +76,11 @@ pub(super) fn is_list_of(field: &str, group: &str) -> bool {
     last == "ids" && said.len() >= 3 && group.starts_with(singular(&said).as_str())
 }
 
+/// How such a field may be called.
+pub(super) fn list_of(group: &str) -> String {
+    format!("{}_ids", singular(group.rsplit('.').next().unwrap_or_default()))
+}
+
 /// The words of a name as one, in the singular.
 fn singular(name: &str) -> String {
     let name = words(name).collect::<String>();
