@@ -290,11 +290,10 @@ impl Own {
     fn whose(&self, own: &[String], found: Item<'_>) -> Whose {
         match found.kind() {
             _ if names_one_of(own, found) => Whose::Callers,
-            Kind::Text(_) | Kind::Int(_) => Whose::Foreign,
+            // An array has several owners.
+            Kind::Text(_) | Kind::Int(_) | Kind::Array(_) => Whose::Foreign,
             Kind::Null if self.nulls == Unclear::Pass => Whose::Callers,
             Kind::Null => Whose::Unclear(NULL),
-            // Several owners.
-            Kind::Array(_) => Whose::Foreign,
             _ => Whose::Unclear("the owner is neither a text nor a number"),
         }
     }
