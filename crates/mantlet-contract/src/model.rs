@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use objects::{
-    KeyParameter, LinkEvidence, Objects, Owner, Role, RoleKind, Shown, ShownAs, ShownObjects, Step, Table,
-    TableSource, User,
+    Group, KeyParameter, LinkEvidence, Objects, Owner, Role, RoleKind, Shown, ShownAs, ShownObjects, Step,
+    Table, TableSource, User,
 };
 
 /// The version of the format.

@@ -338,8 +338,8 @@ pub(crate) struct SessionsArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet objects
-  mantlet objects accept 2
-  mantlet objects accept 2 --enforce")]
+  mantlet objects accept 2 5
+  mantlet objects accept all --enforce")]
 pub(crate) struct ObjectsArguments {
     #[command(subcommand)]
     pub(crate) action: Option<ObjectsAction>,
@@ -351,11 +351,12 @@ pub(crate) struct ObjectsArguments {
 pub(crate) enum ObjectsAction {
     /// List rules, in force and proposed
     List,
-    /// Write a proposed rule into the configuration file
+    /// Write proposed rules into the configuration file
     Accept {
-        /// The number of the rule, as `mantlet objects` shows it
-        number: String,
-        /// Refuse at once; without it the rule only reports
+        /// The numbers of the rules, as `mantlet objects` shows them; `all`: each of them
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<String>,
+        /// Refuse at once; without it the rules only report
         #[arg(long)]
         enforce: bool,
     },

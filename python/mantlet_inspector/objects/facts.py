@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mantlet_inspector.contract.responses import is_json, writes_json
+from mantlet_inspector.objects.answers import makes_answers
 from mantlet_inspector.objects.links import PARAMETER, Links
 from mantlet_inspector.objects.models import item_of, unwrapped
 from mantlet_inspector.objects.owners import Owners
@@ -57,6 +58,8 @@ def of_operation(route: Any, path: str, operation: Any, shown: Shown, links: Lin
     shows = shown.of(model, shape_of(operation))
     if shows is None and "GET" in (route.methods or ()) and is_open(route, model):
         shows = by_path(path, model, parameters, links, shown.owners)
+    if shows is not None and makes_answers(route.endpoint):
+        shows["varies"] = True
     if shows is not None and shows["as"] == "one":
         last = PARAMETER.fullmatch(path.rstrip("/").rpartition("/")[2])
         if last is not None and all(one["name"] != last[1] for one in parameters):
@@ -134,6 +137,8 @@ def by_path(path: str, model: Any, parameters: list[Any], links: Links, owners: 
         found["owner"] = pointer(table.columns[table.key[0]].name)
     elif owner["kind"] == "column":
         found["owner"] = pointer(owner["step"]["column"])
+        if "beside" in owner:
+            found["parent"] = pointer(owner["beside"][0]["column"])
     elif owner["kind"] == "nested":
         found["parent"] = pointer(owner["steps"][0]["column"])
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mantlet_inspector.objects.tables import Reference, Table
-from mantlet_inspector.objects.words import words
+from mantlet_inspector.objects.words import plain, words
 
 DEEPEST = 3  # foreign keys from an object to its user
 # Tables of these say who may see something; others, such as favourites, may too: it is not known.
@@ -19,6 +19,15 @@ OTHER_PARTS = {
     *("inviter", "last", "lent", "manager", "moderated", "moderator", "modified", "processed", "referred"),
     *("referrer", "reviewed", "reviewer", "updated", "verified", "verifier"),
 }
+# Groups whose members see what is the group's, and nobody else does. Others, such as clubs and
+# channels, may be open to all.
+TENANTS = {
+    *("business", "company", "firm", "org", "organisation", "organization", "team", "tenant"),
+    "workspace",
+}
+# Of these, too, where users have a column for the one that they are in. A user's company may only
+# be something that is told of the user.
+SURELY_TENANTS = {"org", "organisation", "organization", "tenant", "workspace"}
 NONE = {"kind": "none"}
 
 
@@ -52,7 +61,11 @@ class Owners:
             return {"kind": "join"} if own else self.nested(table, depth, [])
         through = self.members_of(table)
         if through:
-            return {"kind": "shared", "through": through}
+            return {"kind": "shared", "through": through, **self.group(table, through)}
+        field = self.field_of_user(table)
+        if self.user is not None and field is not None:
+            group = {"table": table.name, "key": table.key[0], "of-user": field, "steps": []}
+            return {"kind": "shared", "through": [self.user.name], "group": group}
         return self.nested(table, depth, own)
 
     def nested(self, table: Table, depth: int, own: list[Reference]) -> dict[str, Any]:
@@ -69,6 +82,8 @@ class Owners:
             names = [name for one in own for name in columns_of(table, one)]
             names += [name for one, _ in shared for name in columns_of(table, one)]
             return {"kind": "ambiguous", "columns": sorted(set(names))}
+        if own and parents:
+            return self.of_two(table, own[0], *parents)
         if own:
             return self.column(table, own[0])
         if not parents:
@@ -78,8 +93,8 @@ class Owners:
             return {"kind": "ambiguous", "columns": sorted(set(names))}
         reference, found = parents[0]
         if found["kind"] == "shared":
-            return found
-        if found["kind"] == "ambiguous" or len(reference.fields) != 1:
+            return self.of_group(table, reference, found)
+        if found["kind"] == "ambiguous" or "beside" in found or len(reference.fields) != 1:
             return {"kind": "ambiguous", "columns": sorted(columns_of(table, reference))}
         step = self.step(table, reference)
         rest = found["steps"] if found["kind"] == "nested" else [found["step"]]
@@ -92,6 +107,63 @@ class Owners:
             return {"kind": "ambiguous", "columns": sorted(names)}
         step = self.step(table, reference)
         return {"kind": "column", "step": step, **({"nullable": True} if step["nullable"] else {})}
+
+    def of_two(
+        self,
+        table: Table,
+        own: Reference,
+        first: tuple[Reference, dict[str, Any]],
+        *others: tuple[Reference, dict[str, Any]],
+    ) -> dict[str, Any]:
+        """It names a user, and belongs to something of a user, who may be another one: a comment on
+        a note."""
+        reference, found = first
+        owner = self.column(table, own)
+        every = [own, *(one for one, _ in (first, *others))]
+        names = {name for one in every for name in columns_of(table, one)}
+        are_plain = owner["kind"] == found["kind"] == "column" and "beside" not in found
+        if others or not are_plain or len(reference.fields) != 1:
+            return {"kind": "ambiguous", "columns": sorted(names)}
+        if found["step"]["key"] != owner["step"]["key"]:
+            return {"kind": "ambiguous", "columns": sorted(names)}
+        return {**owner, "beside": [self.step(table, reference), found["step"]]}
+
+    def of_group(self, table: Table, reference: Reference, found: dict[str, Any]) -> dict[str, Any]:
+        """Its objects are those of a group."""
+        kept = {"kind": "shared", "through": found["through"]}
+        group = found.get("group")
+        if group is None or len(reference.fields) != 1:
+            return kept
+        step = self.step(table, reference)
+        if not group["steps"] and step["key"] != group["key"]:
+            return kept
+        return {**kept, "group": {**group, "steps": [step, *group["steps"]]}}
+
+    def group(self, table: Table, through: list[str]) -> dict[str, Any]:
+        """A group by itself, if one of the tables says who its members are, and nothing else."""
+        if (
+            not is_one_of(TENANTS, table)
+            or len(table.key) != 1
+            or not any(self.is_membership(one, table) for one in through)
+        ):
+            return {}
+        return {"group": {"table": table.name, "key": table.key[0], "steps": []}}
+
+    def field_of_user(self, table: Table) -> str | None:
+        """By which a user is in one group alone."""
+        if self.user is None or not is_one_of(SURELY_TENANTS, table) or len(table.key) != 1:
+            return None
+        own = [one for one in self.user.references if one.table == table.name]
+        if len(own) != 1 or len(own[0].fields) != 1:
+            return None
+        aims = own[0].columns or table.key
+        return own[0].fields[0] if table.field(aims[0]) == table.key[0] else None
+
+    def is_membership(self, name: str, group: Table) -> bool:
+        said = {*words(plain(name.rpartition(".")[2]))}
+        names = group.names | (self.user.names if self.user is not None else set())
+        known = {word for one in names for word in words(one)}
+        return said - known <= MEMBERS
 
     def step(self, table: Table, reference: Reference) -> dict[str, Any]:
         """One foreign key: from which column, to which."""
@@ -144,6 +216,10 @@ class Owners:
             if name != table.name and table.name in targets and any(map(self.is_user, targets)):
                 found.append(name)
         return found
+
+
+def is_one_of(names: set[str], table: Table) -> bool:
+    return any(words(name)[-1:] and words(name)[-1] in names for name in table.names)
 
 
 def columns_of(table: Table, reference: Reference) -> list[str]:

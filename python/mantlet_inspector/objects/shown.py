@@ -97,6 +97,10 @@ class Shown:
         owner = self.owners.of(table)
         if owner["kind"] == "nested":
             found["parent"] = self.column_in(cls, shape, owner["steps"][0]["field"])
+        elif "beside" in owner:
+            found["parent"] = self.column_in(cls, shape, owner["beside"][0]["field"])
+        elif "group" in owner and len(owner["group"]["steps"]) > 1:
+            found["parent"] = self.column_in(cls, shape, owner["group"]["steps"][0]["field"])
         return {name: place for name, place in found.items() if place is not None}
 
     def owner_in(self, cls: Any, shape: int | None, table: Table, depth: int) -> str | None:
@@ -109,6 +113,8 @@ class Shown:
             return place or self.related_in(cls, shape, table, step, depth)
         if owner["kind"] == "nested":
             return self.related_in(cls, shape, table, owner["steps"][0], depth)
+        if "group" in owner and len(owner["group"]["steps"]) == 1:
+            return self.column_in(cls, shape, owner["group"]["steps"][0]["field"])
         return None
 
     def column_in(self, cls: Any, shape: int | None, name: str) -> str | None:

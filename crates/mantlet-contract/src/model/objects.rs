@@ -99,6 +99,10 @@ pub enum Owner {
         /// It may be null.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         nullable: bool,
+        /// The way to another user whose it is, too: of a comment, from its note to the owner of that. Two
+        /// foreign keys, or none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<Step>,
     },
     /// A foreign key names another object, and that has the owner.
     Nested {
@@ -117,11 +121,29 @@ pub enum Owner {
     Shared {
         /// The tables that say which.
         through: Vec<String>,
+        /// The group whose members these are, if nobody else has a part in them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<Group>,
     },
     /// Each says which objects of other tables belong to which users.
     Join,
     /// No foreign key leads to a user.
     None,
+}
+
+/// Users that belong together: an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    /// Its table.
+    pub table: String,
+    /// Its key, by the name that objects have for it.
+    pub key: String,
+    /// The column by which a user is in one of them alone, by the name that objects have for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_user: Option<String>,
+    /// The foreign keys, from an object to its group; none for the groups themselves.
+    pub steps: Vec<Step>,
 }
 
 /// A foreign key.
@@ -202,6 +224,9 @@ pub struct Shown {
     /// Where it has the key of the object that has the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The handler makes some of its answers itself: they may be something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub varies: bool,
 }
 
 /// How many objects an answer shows.

@@ -1,8 +1,11 @@
 //! What the gate can know of a caller: the fields of the app's own operation that says who is calling.
 
-use super::{Located, shape, words::administrator};
+use super::{
+    Located, shape,
+    words::{administrator, is_list_of, list_of},
+};
 use crate::{
-    model::{Contract, Object, PathItem, RoleKind, Shape, ShapeId, User},
+    model::{Contract, Field, Group, Object, PathItem, RoleKind, Shape, ShapeId, User},
     sensitive::{Evidence, SessionRole, session_routes},
 };
 
@@ -15,8 +18,11 @@ pub(super) struct Caller<'c> {
 }
 
 /// An attribute of the caller, and what has to be said of it.
+#[derive(Debug, Clone)]
 pub(super) struct Attribute {
     pub(super) condition: String,
+    /// What it is, where that is not plain.
+    pub(super) why: Option<String>,
     /// That it is there is assumed, not known.
     pub(super) assumed: Option<String>,
     /// It is not there.
@@ -46,6 +52,7 @@ impl<'c> Caller<'c> {
         match (&self.me, self.answer) {
             (None, _) => Attribute {
                 condition: condition(field),
+                why: None,
                 assumed: None,
                 missing: Some(format!(
                     "no operation of the app says who is calling (such as `GET /users/me`): name an attribute of the caller that is `{table}.{field}`"
@@ -53,21 +60,53 @@ impl<'c> Caller<'c> {
             },
             (Some(me), None) => Attribute {
                 condition: condition(field),
+                why: None,
                 assumed: Some(format!(
                     "the answer of `GET {me}` is not declared: it is assumed to have `{field}`"
                 )),
                 missing: None,
             },
             (Some(me), Some(answer)) => match written(answer, field) {
-                Some(name) => Attribute { condition: condition(name), assumed: None, missing: None },
+                Some(name) => {
+                    Attribute { condition: condition(name), why: None, assumed: None, missing: None }
+                }
                 None => Attribute {
                     condition: condition(field),
+                    why: None,
                     assumed: None,
                     missing: Some(format!(
                         "the answer of `GET {me}` does not have `{field}`: name an attribute of the caller that is `{table}.{field}`"
                     )),
                 },
             },
+        }
+    }
+
+    /// The attribute that has the groups of the caller.
+    pub(super) fn group(&self, group: &Group) -> Option<Attribute> {
+        let mut names = self.answer?.fields.iter().filter_map(written_field);
+        let me = self.me.as_deref().unwrap_or_default();
+        let (name, why) = if let Some(field) = &group.of_user {
+            let name = written(self.answer?, field)?;
+            (name, format!("`{name}` of `GET {me}` is the key of the `{}` of the caller", group.table))
+        } else {
+            let name = names.find(|name| is_list_of(name, &group.table))?;
+            (name, format!("`{name}` of `GET {me}` has the keys of each `{}` of the caller", group.table))
+        };
+        let condition = format!("principal:{name}");
+        Some(Attribute { condition, why: Some(why), assumed: None, missing: None })
+    }
+
+    /// Why nothing is known of the groups of the caller.
+    pub(super) fn no_group(&self, group: &Group) -> String {
+        let table = &group.table;
+        match (&self.me, &group.of_user) {
+            (Some(me), Some(field)) => format!("the answer of `GET {me}` does not have `{field}`"),
+            (Some(me), None) => format!(
+                "the answer of `GET {me}` has no list of the keys of each `{table}` of the caller, such as `{}`",
+                list_of(table)
+            ),
+            (None, _) => format!("no operation of the app says to which `{table}` a caller belongs"),
         }
     }
 
@@ -116,7 +155,10 @@ fn object(shapes: &[Shape], id: ShapeId) -> Option<&Object> {
 
 /// The name under which an answer has a field.
 fn written<'o>(answer: &'o Object, field: &str) -> Option<&'o str> {
-    let found = answer.fields.iter().find(|one| one.name == field)?;
+    written_field(answer.fields.iter().find(|one| one.name == field)?)
+}
+
+fn written_field(found: &Field) -> Option<&str> {
     match found.lookup.first()?.first()? {
         PathItem::Key(key) => Some(key),
         PathItem::Index(_) => None,

@@ -2,12 +2,15 @@
 //!
 //! The inspector reads tables, foreign keys and models ([`crate::model::Objects`]); here is what that leads
 //! to: for each table a sentence, and proposals of `[[authorization.own]]`. A proposal is made only
-//! where one column leads to the user, and only for operations that ask who is calling and are not
+//! where it is clear whose the objects are, and only for operations that ask who is calling and are not
 //! meant for administrators. Nothing here is enforced.
 
 mod caller;
+mod owned;
 mod proposal;
 mod proposing;
+mod readers;
+mod requests;
 mod text;
 mod words;
 
@@ -142,6 +145,24 @@ impl<'c> Located<'c> {
 
     fn is_get(&self) -> bool {
         self.methods.iter().any(|method| method == "GET")
+    }
+
+    fn is_post(&self) -> bool {
+        self.methods.iter().all(|method| method == "POST")
+    }
+
+    fn is_delete(&self) -> bool {
+        self.methods.iter().all(|method| method == "DELETE")
+    }
+
+    /// Whether it changes or removes what is at its path.
+    fn is_change(&self) -> bool {
+        self.methods.iter().all(|method| matches!(method.as_str(), "PUT" | "PATCH" | "DELETE"))
+    }
+
+    /// Whether it only asks for something.
+    fn is_read(&self) -> bool {
+        self.methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD"))
     }
 
     /// Whether it finds out who is calling.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 /// A rule that is proposed: whose an object has to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Proposal {
     /// The paths that it is for.
@@ -18,13 +18,19 @@ pub struct Proposal {
     pub equals: String,
     /// Where the object is read, if not at the same path.
     pub read: Option<String>,
+    /// Where the object itself names another user whose it is, too.
+    pub also: Option<String>,
     /// Where the answer has the list, a JSON pointer.
     pub items: Option<String>,
     /// Where it has the number of items.
     pub count: Option<String>,
     /// A column that may be null, so that there is no owner.
     pub nullable: Option<String>,
-    /// Conditions under which a caller may see objects of others. They are offered, not decided.
+    /// Where there is no owner, the request passes.
+    pub passes_nulls: bool,
+    /// Where the request does not say the owner, it passes.
+    pub passes_missing: bool,
+    /// Conditions under which a caller may see objects of others, as the app's own columns call them.
     pub roles: Vec<String>,
     /// It rests on names alone: the answers are not declared.
     pub is_assumed: bool,
@@ -51,20 +57,36 @@ impl Proposal {
             }
         }
         add("owner", text(&self.owner));
+        if let Some(also) = &self.also {
+            add("also", text(also));
+        }
         add("equals", text(&self.equals));
         if let Some(count) = &self.count {
             add("count", text(count));
         }
+        if !self.roles.is_empty() {
+            add(
+                "unless",
+                format!("{} # delete it if these may not see what is not theirs", list(&self.roles)),
+            );
+        }
+        for (key, _) in [("missing", self.passes_missing), ("nulls", self.passes_nulls)]
+            .iter()
+            .filter(|(_, passes)| *passes)
+        {
+            add(key, text("pass"));
+        }
         if self.is_assumed {
             add("mode", format!("{} # until the answers were seen to have it", text("report")));
         }
-        if !self.roles.is_empty() {
-            lines.push(format!("# unless = {} # if these may see what is not theirs", list(&self.roles)));
-        }
         if let Some(column) = &self.nullable {
-            lines.push(format!(
-                "# nulls = \"pass\" # `{column}` may be null; by default such an object is refused"
-            ));
+            lines.push(if self.passes_nulls {
+                format!("# `{column}` may be null: such an object is of nobody, and nothing changes for it")
+            } else {
+                format!(
+                    "# nulls = \"pass\" # `{column}` may be null; by default nobody changes such an object"
+                )
+            });
         }
         lines.join("\n")
     }

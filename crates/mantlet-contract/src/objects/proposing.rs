@@ -1,20 +1,27 @@
 //! Which rules are proposed.
 //!
-//! 1. An operation below the key of a user is for that user: `path:user_id`.
+//! 1. An operation below the key of a user is for that user, and one below the key of a group for its
+//!    members: `path:user_id`.
 //! 2. One that shows an object with its owner is for the owner, and so are the other methods of its path.
-//! 3. A list is for the owners of its items.
-//! 4. An object whose owner is that of another one is read there, where its answer has the key of that.
-//! 5. What is left below the key of an object is for the owner of the object, which is read first.
+//! 3. An object whose owner is that of another one is read there, where its answer has the key of that.
+//! 4. What is left below the key of an object is for the owner of the object, which is read first.
+//! 5. A list is for the owners of its items.
+//! 6. What requests say of owners and of several objects: see [`super::requests`].
+//!
+//! Where objects are shown without a login, too, all may see them and do something to them: only PUT, PATCH and
+//! DELETE of the object itself are for its owner.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
     Located, Proposal,
     caller::{Attribute, Caller, answer},
+    owned::{Owned, is_assumed, link},
+    readers::Readers,
     text::quoted,
-    words::{is_private, is_to_others},
+    words::{is_joining, is_private, is_to_others},
 };
-use crate::model::{LinkEvidence, Objects, Owner, Shape, Shown, ShownAs, Step, Table, User};
+use crate::model::{Group, Objects, Owner, Shape, ShownAs, Table, User};
 
 /// What is proposed for a table.
 #[derive(Default)]
@@ -27,8 +34,9 @@ pub(super) struct Proposing<'p, 'c> {
     objects: &'c Objects,
     user: &'c User,
     caller: &'p Caller<'c>,
-    all: &'p [Located<'c>],
-    shapes: &'c [Shape],
+    pub(super) all: &'p [Located<'c>],
+    pub(super) shapes: &'c [Shape],
+    pub(super) readers: Readers<'p, 'c>,
     /// Paths and methods for which there is a rule.
     covered: HashSet<(&'p str, &'c str)>,
     found: BTreeMap<&'c str, Proposed>,
@@ -42,26 +50,26 @@ impl<'p, 'c> Proposing<'p, 'c> {
         all: &'p [Located<'c>],
         shapes: &'c [Shape],
     ) -> Self {
-        Self { objects, user, caller, all, shapes, covered: HashSet::new(), found: BTreeMap::new() }
+        let (covered, found) = (HashSet::new(), BTreeMap::new());
+        Self { objects, user, caller, all, shapes, readers: Readers(all), covered, found }
     }
 
     pub(super) fn all(mut self) -> BTreeMap<&'c str, Proposed> {
         self.users();
+        self.groups();
         self.lists_of_users();
-        let owned: Vec<(&'c Table, &'c [Step], bool)> =
-            self.objects.tables.iter().filter_map(owned).collect();
-        for (table, steps, nullable) in &owned {
-            self.single(table, steps, *nullable);
-            self.lists(table, steps, *nullable);
+        let every: Vec<Owned<'c>> = self.objects.tables.iter().filter_map(Owned::of).collect();
+        let known = |own: &&Owned<'c>| own.group.is_none_or(|group| self.caller.group(group).is_some());
+        let owned: Vec<_> = every.iter().filter(known).copied().collect();
+        let rules: [fn(&mut Self, &Owned<'c>); 5] =
+            [Self::single, Self::nested, Self::below, Self::lists, Self::of_requests];
+        for rule in rules {
+            for own in &owned {
+                rule(&mut self, own);
+            }
         }
-        for (table, steps, nullable) in &owned {
-            self.nested(table, steps, *nullable);
-        }
-        for (table, steps, nullable) in &owned {
-            self.below(table, steps, *nullable);
-        }
-        for (table, steps, _) in &owned {
-            self.name_what_is_left(table, steps);
+        for own in &every {
+            self.name_what_is_left(own);
         }
         self.found
     }
@@ -74,7 +82,9 @@ impl<'p, 'c> Proposing<'p, 'c> {
         for path in self.paths(|one| one.key_of(table).is_some()) {
             let all = self.at(path);
             let Some((name, field)) = all.iter().find_map(|one| one.key_of(table)) else { continue };
-            if path.split('/').any(is_to_others) {
+            // `/boards/{board_id}/readers/{user_id}`: another than the caller.
+            let is_below = all.iter().any(|one| one.parameters().next() != Some(name));
+            if is_below || path.split('/').any(is_to_others) {
                 self.leave(table, format!("{path}: what a caller does to another user"));
                 continue;
             }
@@ -84,8 +94,49 @@ impl<'p, 'c> Proposing<'p, 'c> {
                 self.leave(table, format!("{}: it shows what a profile for all may have", one.place()));
             }
             let evidence = format!("`{{{name}}}` is `{table}.{field}`");
-            let draft = self.draft(format!("path:{name}"), field, vec![evidence], false);
+            let draft = self.draft(format!("path:{name}"), self.caller.attribute(field), vec![evidence]);
             self.add(table, path, &own, draft);
+        }
+    }
+
+    /// Rule 1, for groups.
+    fn groups(&mut self) {
+        for table in &self.objects.tables {
+            let Owner::Shared { group: Some(group), .. } = &table.owner else { continue };
+            if group.table == table.name {
+                self.group(table, group);
+            }
+        }
+    }
+
+    fn group(&mut self, table: &'c Table, group: &'c Group) {
+        let Some(attribute) = self.caller.group(group) else {
+            self.leave(&table.name, self.caller.no_group(group));
+            return;
+        };
+        for path in self.paths(|one| one.key_of(&table.name).is_some()) {
+            let all = self.at(path);
+            let Some((name, _)) = all.iter().find_map(|one| one.key_of(&table.name)) else { continue };
+            let is_itself = path.trim_end_matches('/').ends_with('}');
+            let is_first = all.iter().all(|one| one.parameters().next() == Some(name));
+            let segments = || path.split('/').filter(|segment| !segment.starts_with('{'));
+            let mut own = Vec::new();
+            for one in all.into_iter().filter(|one| one.is_open()) {
+                if !is_first {
+                    continue;
+                }
+                let joins = !one.is_read() && !one.is_delete() && segments().any(is_joining);
+                if joins || segments().any(is_to_others) {
+                    self.leave(&table.name, format!("{}: it may be for those who join", one.place()));
+                } else if one.is_read() && is_itself && one.parameters().count() == 1 {
+                    self.leave(&table.name, format!("{}: it may be for all", one.place()));
+                } else {
+                    own.push(one);
+                }
+            }
+            let evidence = format!("`{{{name}}}` is `{}.{}`", table.name, group.key);
+            let draft = self.draft(format!("path:{name}"), attribute.clone(), vec![evidence]);
+            self.add(&table.name, path, &own, draft);
         }
     }
 
@@ -97,9 +148,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             one.is_get() && shows.is_some_and(|shown| shown.shown_as != ShownAs::One)
         });
         for one in lists {
-            let is_covered =
-                one.methods.iter().all(|method| self.covered.contains(&(one.path.as_str(), method)));
-            if one.is_secured() && !is_covered {
+            if one.is_secured() && !self.is_covered(one) {
                 let why = "it lists users: `[[authorization.allow]]` says who may call it";
                 self.leave(table, format!("{}: {why}", one.place()));
             }
@@ -107,105 +156,166 @@ impl<'p, 'c> Proposing<'p, 'c> {
     }
 
     /// Rule 2.
-    fn single(&mut self, table: &'c Table, steps: &'c [Step], nullable: bool) {
-        for path in self.paths(|one| one.is_get() && shows(one, table, ShownAs::One)) {
+    fn single(&mut self, own: &Owned<'c>) {
+        for path in self.paths(|one| one.is_get() && shows(one, own.table, ShownAs::One)) {
             let all = self.at(path);
             let Some(shown) = all.iter().find(|one| one.is_get()).and_then(|one| one.shows()) else {
                 continue;
             };
-            let (Some(owner), Some(last)) = (&shown.owner, steps.last()) else { continue };
+            let Some(owner) = shown.owner.as_ref().filter(|_| own.beside.is_empty()) else { continue };
             // Without a parameter another method does something to no object that is there already.
             let is_of_one = path.contains('{');
-            let own: Vec<_> =
-                all.iter().copied().filter(|one| one.is_open() && (is_of_one || one.is_get())).collect();
-            let evidence = vec![chain(steps), link(shown, table)];
-            let mut draft = self.draft(format!("response:{owner}"), &last.key, evidence, is_assumed(shown));
-            draft.nullable = nullable.then(|| nullable_column(steps));
-            self.add(&table.name, path, &own, draft);
+            let open: Vec<_> = all
+                .iter()
+                .copied()
+                .filter(|one| self.is_for_owner(own, one) && (is_of_one || one.is_get()))
+                .collect();
+            let mut draft = self.draft_of(own, format!("response:{owner}"), link(shown, own.table));
+            draft.is_assumed |= is_assumed(shown);
+            if shown.varies && is_of_one {
+                draft
+                    .evidence
+                    .push("some answers are made by the handler itself: the object is read first".to_owned());
+                draft.read = Some(path.to_owned());
+            }
+            self.add_where_nobody_owns(own, path, &open, draft);
         }
     }
 
     /// Rule 3.
-    fn lists(&mut self, table: &'c Table, steps: &'c [Step], nullable: bool) {
-        let is_list = |one: &Located<'_>| {
-            one.is_get() && (shows(one, table, ShownAs::List) || shows(one, table, ShownAs::Page))
+    fn nested(&mut self, own: &Owned<'c>) {
+        let (first, also) = match (own.steps, own.beside) {
+            ([first, _], []) => (first, false),
+            ([_], [first, _]) => (first, true),
+            _ => return,
         };
-        for path in self.paths(is_list) {
-            let own: Vec<_> = self.at(path).into_iter().filter(|one| is_list(one) && one.is_open()).collect();
-            let Some(shown) = own.first().and_then(|one| one.shows()) else { continue };
-            let (Some(owner), Some(last)) = (&shown.owner, steps.last()) else { continue };
-            let evidence = vec![chain(steps), link(shown, table)];
-            let mut draft = self.draft(format!("item:{owner}"), &last.key, evidence, is_assumed(shown));
-            draft.items.clone_from(&shown.items);
-            draft.count.clone_from(&shown.count);
-            draft.nullable = nullable.then(|| nullable_column(steps));
-            self.add(&table.name, path, &own, draft);
+        for path in self.paths(|one| one.is_get() && shows(one, own.table, ShownAs::One)) {
+            let all = self.at(path);
+            let Some(reader) = self.readers.of(&first.to, Some(&first.key), path) else { return };
+            let Some(shown) = all.iter().find(|one| one.is_get()).and_then(|one| one.shows()) else {
+                continue;
+            };
+            let Some(parent) = shown.parent.as_ref().filter(|_| also == shown.owner.is_some()) else {
+                continue;
+            };
+            let open: Vec<_> = all.iter().copied().filter(|one| self.is_for_owner(own, one)).collect();
+            let mut draft = self.draft_of(own, format!("response:{}", reader.owner), link(shown, own.table));
+            draft.is_assumed |= is_assumed(shown) || is_assumed(reader.shown);
+            draft.also = shown.owner.as_ref().filter(|_| also).map(|owner| format!("response:{owner}"));
+            draft.read = Some(reader.at(&format!("{{response:{parent}}}")));
+            self.add_where_nobody_owns(own, path, &open, draft);
         }
     }
 
     /// Rule 4.
-    fn nested(&mut self, table: &'c Table, steps: &'c [Step], nullable: bool) {
-        let [first, _] = steps else { return };
-        let Some((at, parameter, owner)) = self.readable(&first.to, Some(&first.key)) else { return };
-        for path in self.paths(|one| one.is_get() && shows(one, table, ShownAs::One)) {
-            let all = self.at(path);
-            let Some(shown) = all.iter().find(|one| one.is_get()).and_then(|one| one.shows()) else {
-                continue;
-            };
-            let Some(parent) = shown.parent.as_ref().filter(|_| shown.owner.is_none()) else { continue };
-            let own: Vec<_> = all.iter().copied().filter(|one| one.is_open()).collect();
-            let evidence = vec![chain(steps), link(shown, table)];
-            let key = steps.last().map_or("", |step| &step.key);
-            let mut draft = self.draft(format!("response:{owner}"), key, evidence, is_assumed(shown));
-            draft.read = Some(with_parameter(at, parameter, &format!("{{response:{parent}}}")));
-            draft.nullable = nullable.then(|| nullable_column(steps));
-            self.add(&table.name, path, &own, draft);
+    fn below(&mut self, own: &Owned<'c>) {
+        if !own.beside.is_empty() || self.is_for_all(own) {
+            return;
+        }
+        let table = &own.table.name;
+        for path in self.paths(|one| one.key_of(table).is_some()) {
+            let Some(reader) = self.readers.of(table, None, path) else { continue };
+            let open: Vec<_> = self.at(path).into_iter().filter(|one| one.is_open()).collect();
+            let Some((name, _)) = open.iter().find_map(|one| one.key_of(table)) else { continue };
+            let evidence =
+                format!("`{{{name}}}` is the key of `{table}`, whose owner `GET {}` shows", reader.path);
+            let mut draft = self.draft_of(own, format!("response:{}", reader.owner), evidence);
+            draft.is_assumed |= is_assumed(reader.shown);
+            draft.read = Some(reader.at(&format!("{{{name}}}")));
+            self.add_where_nobody_owns(own, path, &open, draft);
         }
     }
 
     /// Rule 5.
-    fn below(&mut self, table: &'c Table, steps: &'c [Step], nullable: bool) {
-        let Some((at, parameter, owner)) = self.readable(&table.name, None) else { return };
-        let Some(last) = steps.last() else { return };
-        let shown = self.at(at).into_iter().find(|one| one.is_get()).and_then(Located::shows);
-        let is_below = |one: &Located<'_>| one.key_of(&table.name).is_some();
-        for path in self.paths(is_below) {
-            let own: Vec<_> = self.at(path).into_iter().filter(|one| one.is_open()).collect();
-            let Some((name, _)) = own.iter().find_map(|one| one.key_of(&table.name)) else { continue };
-            let evidence = vec![
-                chain(steps),
-                format!("`{{{name}}}` is the key of `{}`, whose owner `GET {at}` shows", table.name),
-            ];
-            let assumed = shown.is_some_and(is_assumed);
-            let mut draft = self.draft(format!("response:{owner}"), &last.key, evidence, assumed);
-            draft.read = Some(with_parameter(at, parameter, &format!("{{{name}}}")));
-            draft.nullable = nullable.then(|| nullable_column(steps));
-            self.add(&table.name, path, &own, draft);
+    fn lists(&mut self, own: &Owned<'c>) {
+        if self.is_for_all(own) {
+            return;
+        }
+        let is_list = |one: &Located<'_>| {
+            one.is_get() && (shows(one, own.table, ShownAs::List) || shows(one, own.table, ShownAs::Page))
+        };
+        for path in self.paths(is_list) {
+            let open: Vec<_> =
+                self.at(path).into_iter().filter(|one| is_list(one) && one.is_open()).collect();
+            let Some(shown) = open.first().and_then(|one| one.shows()) else { continue };
+            let Some(owner) = shown.owner.as_ref().filter(|_| own.beside.is_empty()) else { continue };
+            let mut draft = self.draft_of(own, format!("item:{owner}"), link(shown, own.table));
+            draft.is_assumed |= is_assumed(shown);
+            draft.items.clone_from(&shown.items);
+            draft.count.clone_from(&shown.count);
+            self.add_where_nobody_owns(own, path, &open, draft);
         }
     }
 
-    fn draft(&self, owner: String, key: &str, mut evidence: Vec<String>, assumed: bool) -> Proposal {
-        let Attribute { condition, assumed: also, missing } = self.caller.attribute(key);
-        let is_assumed = assumed || also.is_some();
-        evidence.extend(also);
+    /// A rule about objects of a table.
+    pub(super) fn draft_of(&self, own: &Owned<'c>, owner: String, evidence: String) -> Proposal {
+        let attribute = match own.group {
+            Some(group) => self.caller.group(group).unwrap_or_else(|| self.caller.attribute(own.key())),
+            None => self.caller.attribute(own.key()),
+        };
+        self.draft(owner, attribute, vec![own.chain(), evidence])
+    }
+
+    fn draft(&self, owner: String, attribute: Attribute, mut evidence: Vec<String>) -> Proposal {
+        let Attribute { condition, assumed, missing, why } = attribute;
+        let is_assumed = assumed.is_some();
+        evidence.extend(why);
+        evidence.extend(assumed);
         Proposal {
-            paths: Vec::new(),
-            methods: Vec::new(),
             owner,
             equals: condition,
-            read: None,
-            items: None,
-            count: None,
-            nullable: None,
             roles: self.caller.roles(),
             is_assumed,
             evidence,
             missing: missing.into_iter().collect(),
+            ..Proposal::default()
         }
     }
 
+    /// Adds a rule. What is of nobody all may read, as they may without a rule; nobody changes it, unless
+    /// it may have been made by a client without a login.
+    fn add_where_nobody_owns(
+        &mut self,
+        own: &Owned<'c>,
+        path: &'p str,
+        open: &[&'p Located<'c>],
+        mut draft: Proposal,
+    ) {
+        draft.nullable = own.nullable_column();
+        if draft.nullable.is_none() {
+            self.add(&own.table.name, path, open, draft);
+            return;
+        }
+        let (reads, writes): (Vec<_>, Vec<_>) = open.iter().copied().partition(|one| one.is_read());
+        let passes_nulls = self.is_made_by_all(own);
+        self.add(&own.table.name, path, &reads, Proposal { passes_nulls: true, ..draft.clone() });
+        self.add(&own.table.name, path, &writes, Proposal { passes_nulls, ..draft });
+    }
+
+    /// Whether an operation that does not ask who is calling shows objects of a table.
+    pub(super) fn is_for_all(&self, own: &Owned<'c>) -> bool {
+        let shows = |one: &Located<'_>| one.shows().is_some_and(|shown| shown.table == own.table.name);
+        self.all.iter().any(|one| one.is_get() && !one.is_secured() && shows(one))
+    }
+
+    /// Whether a rule is for an operation at the path of an object itself.
+    fn is_for_owner(&self, own: &Owned<'c>, one: &Located<'c>) -> bool {
+        one.is_open() && (!self.is_for_all(own) || one.is_change())
+    }
+
+    /// Whether an operation that does not ask who is calling writes objects of a table.
+    fn is_made_by_all(&self, own: &Owned<'c>) -> bool {
+        self.all.iter().any(|one| !one.is_read() && !one.is_secured() && one.is_about(&own.table.name))
+    }
+
     /// Adds a rule for operations of one path, with others that are alike.
-    fn add(&mut self, table: &'c str, path: &'p str, own: &[&'p Located<'c>], mut draft: Proposal) {
+    pub(super) fn add(
+        &mut self,
+        table: &'c str,
+        path: &'p str,
+        own: &[&'p Located<'c>],
+        mut draft: Proposal,
+    ) {
         let methods = |all: &[&'p Located<'c>]| -> Vec<&'c str> {
             all.iter().flat_map(|one| one.methods).map(String::as_str).collect()
         };
@@ -217,12 +327,20 @@ impl<'p, 'c> Proposing<'p, 'c> {
         if methods(&self.at(path)).iter().any(|method| !named.contains(method)) {
             draft.methods = named.iter().map(|method| (*method).to_owned()).collect();
         }
-        self.covered.extend(named.into_iter().map(|method| (path, method)));
+        // `/users/{user_id}/orders/{order_id}`: whose the order is, is another question.
+        if !draft.owner.starts_with("path:") || path.matches('{').count() == 1 {
+            self.covered.extend(named.into_iter().map(|method| (path, method)));
+        }
+        self.push(table, path, draft);
+    }
+
+    pub(super) fn push(&mut self, table: &'c str, path: &str, mut draft: Proposal) {
         let known = &mut self.found.entry(table).or_default().proposals;
         draft.paths.push(path.to_owned());
         let is_alike =
             |one: &&mut Proposal| Proposal { paths: draft.paths.clone(), ..(**one).clone() } == draft;
         match known.iter_mut().find(is_alike) {
+            Some(alike) if alike.paths.iter().any(|known| known == path) => {}
             Some(alike) => alike.paths.append(&mut draft.paths),
             None => known.push(draft),
         }
@@ -230,41 +348,53 @@ impl<'p, 'c> Proposing<'p, 'c> {
 
     // What is not
 
-    fn leave(&mut self, table: &'c str, why: String) {
+    pub(super) fn leave(&mut self, table: &'c str, why: String) {
         let left = &mut self.found.entry(table).or_default().left;
         if !left.contains(&why) {
             left.push(why);
         }
     }
 
-    fn name_what_is_left(&mut self, table: &'c Table, steps: &'c [Step]) {
+    fn name_what_is_left(&mut self, own: &Owned<'c>) {
+        let table = own.table;
         for one in self.all {
             let shown = one.shows().filter(|shown| shown.table == table.name);
             let is_last = one.facts().and_then(|facts| facts.parameters.last());
             let is_key = is_last.is_some_and(|parameter| parameter.table == table.name);
             let is_read = shown.is_some() && one.is_get();
-            let is_covered =
-                one.methods.iter().all(|method| self.covered.contains(&(one.path.as_str(), method)));
-            if is_covered || !(is_read || is_key) {
+            if self.is_covered(one) || !(is_read || is_key) {
                 continue;
             }
             let why = if !one.is_secured() {
                 "it does not ask who is calling".to_owned()
             } else if one.is_for_administrators() {
                 "it is meant for administrators: `[[authorization.allow]]` says who may call it".to_owned()
-            } else if steps.len() > 2 {
-                format!("the owner is {} steps away, and a rule follows two", steps.len())
-            } else if let Some(shown) = shown {
+            } else if self.is_for_all(own) {
+                "its objects are shown without a login, too: it may be for all".to_owned()
+            } else if let Some(group) = own.group.filter(|group| self.caller.group(group).is_none()) {
+                self.caller.no_group(group)
+            } else if own.steps.len() > 2 {
+                format!("the owner is {} steps away, and a rule follows two", own.steps.len())
+            } else if let [step, _] = own.beside {
+                format!(
+                    "each may also be of the owner of its {}, which no rule can read here",
+                    quoted(std::slice::from_ref(&step.to))
+                )
+            } else if let Some(shown) = shown.filter(|shown| shown.owner.is_none()) {
                 let model = shown.model.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
                 format!("its answer{model} does not have the owner: the gate cannot see whose it is")
             } else {
-                "no other operation shows the object with its owner".to_owned()
+                "it is not clear which operation shows the object with its owner".to_owned()
             };
             self.leave(&table.name, format!("{}: {why}", one.place()));
         }
     }
 
     // Operations
+
+    pub(super) fn is_covered(&self, one: &Located<'c>) -> bool {
+        one.methods.iter().all(|method| self.covered.contains(&(one.path.as_str(), method)))
+    }
 
     /// Paths of operations of a kind, in the app's order.
     fn paths(&self, is_it: impl Fn(&Located<'c>) -> bool) -> Vec<&'p str> {
@@ -281,18 +411,6 @@ impl<'p, 'c> Proposing<'p, 'c> {
         self.all.iter().filter(|one| one.path == path).collect()
     }
 
-    /// Where an object of a table is shown with its owner by its key alone -> (the path, the parameter, where the owner is)
-    fn readable(&self, table: &str, by: Option<&str>) -> Option<(&'p str, &'c str, &'c str)> {
-        self.all.iter().find_map(|one| {
-            let shown = one
-                .shows()
-                .filter(|shown| one.is_get() && shown.table == table && shown.shown_as == ShownAs::One)?;
-            let (parameter, field) = one.key_of(table)?;
-            let is_alone = one.parameters().eq([parameter]) && by.is_none_or(|by| by == field);
-            Some((one.path.as_str(), parameter, shown.owner.as_deref()?)).filter(|_| is_alone)
-        })
-    }
-
     /// Whether what it shows of a user may be for all: something else than the user is shown of
     /// themselves, and nothing private.
     fn is_public(&self, one: &Located<'c>, parameter: &str) -> bool {
@@ -303,61 +421,6 @@ impl<'p, 'c> Proposing<'p, 'c> {
     }
 }
 
-/// A table with an owner, and the way to it.
-fn owned(table: &Table) -> Option<(&Table, &[Step], bool)> {
-    match &table.owner {
-        Owner::Column { step, nullable } => Some((table, std::slice::from_ref(step), *nullable)),
-        Owner::Nested { steps, nullable } => Some((table, steps, *nullable)),
-        _ => None,
-    }
-}
-
 fn shows(one: &Located<'_>, table: &Table, shown_as: ShownAs) -> bool {
     one.shows().is_some_and(|shown| shown.table == table.name && shown.shown_as == shown_as)
-}
-
-const fn is_assumed(shown: &Shown) -> bool {
-    matches!(shown.evidence, LinkEvidence::Path)
-}
-
-/// `` `comments.post_id` is `posts.id`, `posts.author_id` is `users.id` ``
-fn chain(steps: &[Step]) -> String {
-    let said = |step: &Step| format!("`{}.{}` is `{}.{}`", step.table, step.column, step.to, step.key);
-    steps.iter().map(said).collect::<Vec<_>>().join(", ")
-}
-
-/// What shows that an answer is of a table.
-fn link(shown: &Shown, table: &Table) -> String {
-    let (name, model) = (&table.name, shown.model.as_deref().unwrap_or_default());
-    match shown.evidence {
-        LinkEvidence::Table => format!("the answer is `{model}`, the class of `{name}`"),
-        LinkEvidence::Base => format!("`{model}` has a base in common with the class of `{name}`"),
-        LinkEvidence::Attributes | LinkEvidence::Fields => format!(
-            "`{model}` is called like `{name}`, which has {} % of its fields",
-            shown.overlap.unwrap_or_default()
-        ),
-        LinkEvidence::Path => {
-            format!(
-                "the answer is not declared: that it shows {} as stored is assumed",
-                quoted(std::slice::from_ref(name))
-            )
-        }
-    }
-}
-
-/// The column that may be null.
-fn nullable_column(steps: &[Step]) -> String {
-    let step = steps.iter().find(|step| step.nullable);
-    step.map(|step| format!("{}.{}", step.table, step.column)).unwrap_or_default()
-}
-
-/// A path with something else in the place of a parameter.
-fn with_parameter(path: &str, name: &str, instead: &str) -> String {
-    let is_it = |segment: &str| {
-        segment.strip_prefix('{').and_then(|inside| inside.split([':', '}']).next()) == Some(name)
-    };
-    path.split('/')
-        .map(|segment| if is_it(segment) { instead } else { segment })
-        .collect::<Vec<_>>()
-        .join("/")
 }

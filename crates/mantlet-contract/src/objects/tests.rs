@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Found, find};
-use crate::model::Contract;
+use super::{Found, Proposal, find};
+use crate::model::{Contract, PathItem, Shape};
 
 /// A foreign key.
 fn step(from: &str, to: &str) -> Value {
@@ -94,7 +94,7 @@ fn a_rule_is_text_that_can_be_copied() {
          paths   = [\"/orders/{id}\"]\n\
          owner   = \"response:/user_id\"\n\
          equals  = \"principal:userId\"\n\
-         # unless = [\"principal:isAdmin\", 'principal:role = \"site admin\"'] # if these may see what is not theirs"
+         unless  = [\"principal:isAdmin\", 'principal:role = \"site admin\"'] # delete it if these may not see what is not theirs"
     );
     assert_eq!(found.tables[0].owned, "are owned by `users.id` through `user_id`");
 }
@@ -208,4 +208,272 @@ fn operations_with_an_id_are_known_without_tables() {
     contract.objects = None;
     let found = find(&contract);
     assert_eq!(found.with_id.iter().map(ToString::to_string).collect::<Vec<_>>(), ["GET /things/{thing_id}"]);
+}
+
+/// Each proposal in a line: paths and methods, and what has to be the same.
+fn lines(found: &Found) -> Vec<String> {
+    let all = found.tables.iter().flat_map(|table| &table.proposals);
+    let line = |one: &Proposal| {
+        let rest = [&one.also, &one.read].into_iter().flatten().map(|text| format!("; {text}"));
+        let passes = [(one.passes_missing, "; missing passes"), (one.passes_nulls, "; nulls pass")];
+        let passes = passes.iter().filter(|(is_it, _)| *is_it).map(|(_, text)| (*text).to_owned());
+        let rest: String = rest.chain(passes).collect();
+        format!("{} {}: {} = {}{rest}", one.methods.join(","), one.paths.join(" "), one.owner, one.equals)
+    };
+    all.map(line).collect()
+}
+
+#[test]
+fn what_is_in_a_trash_is_read_there() {
+    let key = json!({"parameters": keys(&[("order_id", "orders")])});
+    let one = json!({
+        "parameters": keys(&[("order_id", "orders")]),
+        "shows": shows("orders", "one", &json!({"owner": "/user_id"})),
+    });
+    let get = |path: &str| route(&format!("GET {path}"), &one);
+    let routes = [
+        get("/admin/orders/{order_id}"),
+        get("/trash/{order_id}"),
+        get("/orders/{order_id}"),
+        route("POST /trash/{order_id}/restore", &key),
+        route("POST /pay/{order_id}", &key),
+    ];
+    let found = lines(&find(&app(&[orders()], &routes, Some(2))));
+    assert_eq!(
+        found,
+        [
+            " /trash/{order_id} /orders/{order_id}: response:/user_id = principal:userId",
+            " /trash/{order_id}/restore: response:/user_id = principal:userId; /trash/{order_id}",
+            " /pay/{order_id}: response:/user_id = principal:userId; /orders/{order_id}",
+        ]
+    );
+    // Neither of two is called like the table.
+    let routes = [get("/trash/{order_id}"), get("/bought/{order_id}"), route("POST /pay/{order_id}", &key)];
+    let found = find(&app(&[orders()], &routes, Some(2)));
+    assert_eq!(lines(&found).len(), 1, "{found:?}");
+    assert_eq!(
+        found.tables[0].left,
+        ["POST /pay/{order_id}: it is not clear which operation shows the object with its owner"]
+    );
+}
+
+#[test]
+fn what_is_also_of_another_is_of_either() {
+    let mut owner = json!({"kind": "column", "step": step("remarks.author_id", "users.id")});
+    owner["beside"] = json!([step("remarks.order_id", "orders.id"), step("orders.user_id", "users.id")]);
+    let remarks = table("remarks", &owner);
+    let places = json!({"owner": "/author_id", "parent": "/order_id"});
+    let one = json!({"parameters": keys(&[("id", "remarks")]), "shows": shows("remarks", "one", &places)});
+    let list = shows("remarks", "list", &json!({"items": "", "owner": "/author_id", "parent": "/order_id"}));
+    let routes = [
+        route("GET,DELETE /remarks/{id}", &one),
+        route("GET /remarks", &json!({"shows": list.clone()})),
+        route("GET /orders/{id}/remarks", &json!({"parameters": keys(&[("id", "orders")]), "shows": list})),
+        one_order("GET"),
+    ];
+    let found = find(&app(&[orders(), remarks.clone()], &routes, Some(2)));
+    assert_eq!(
+        lines(&found),
+        [
+            " /orders/{id}: response:/user_id = principal:userId",
+            " /orders/{id}/remarks: response:/user_id = principal:userId; /orders/{id}",
+            " /remarks/{id}: response:/user_id = principal:userId; response:/author_id; /orders/{response:/order_id}",
+        ]
+    );
+    let left = &found.tables.iter().find(|table| table.name == "remarks").unwrap().left;
+    assert_eq!(
+        left.as_slice(),
+        ["GET /remarks: each may also be of the owner of its `orders`, which no rule can read here"]
+    );
+    // Nothing shows the order.
+    let found = find(&app(&[remarks], &routes[..1], Some(2)));
+    assert_eq!(lines(&found), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_of_a_group_is_for_its_members() {
+    let group = |steps: Value| json!({"kind": "shared", "through": ["members"], "group": {"table": "teams", "key": "id", "steps": steps}});
+    let teams = table("teams", &group(json!([])));
+    let plans = table("plans", &group(json!([step("plans.team_id", "teams.id")])));
+    let team = json!({"parameters": keys(&[("team_id", "teams")])});
+    let plan = json!({
+        "parameters": keys(&[("id", "plans")]),
+        "shows": shows("plans", "one", &json!({"owner": "/team_id"})),
+    });
+    let routes = [
+        route("GET /teams/{team_id}", &team),
+        route("PATCH /teams/{team_id}", &team),
+        route("GET /teams/{team_id}/members", &team),
+        route("POST /teams/{team_id}/members", &team),
+        route("POST /teams/{team_id}/invite", &team),
+        route("GET /plans/{id}", &plan),
+    ];
+    let mut contract = app(&[teams, plans], &routes, Some(2));
+    // Nothing says which teams are the caller's.
+    let found = find(&contract);
+    assert_eq!(lines(&found), Vec::<String>::new());
+    let why = "the answer of `GET /users/me` has no list of the keys of each `teams` of the caller, such as `team_ids`";
+    assert_eq!(found.tables[0].left, [why]);
+    assert_eq!(found.tables[1].left, [format!("GET /plans/{{id}}: {why}")]);
+    let Shape::Object(me) = &mut contract.shapes[2] else { panic!("it is an object") };
+    for name in ["owned_team_ids", "team_ids"] {
+        let mut field = me.fields[0].clone();
+        (field.name, field.lookup) = (name.to_owned(), vec![vec![PathItem::Key(name.to_owned())]]);
+        me.fields.push(field);
+    }
+    let found = find(&contract);
+    assert_eq!(
+        lines(&found),
+        [
+            "PATCH /teams/{team_id}: path:team_id = principal:team_ids",
+            "GET /teams/{team_id}/members: path:team_id = principal:team_ids",
+            " /plans/{id}: response:/team_id = principal:team_ids",
+        ]
+    );
+    assert_eq!(
+        found.tables[0].left,
+        [
+            "GET /teams/{team_id}: it may be for all",
+            "POST /teams/{team_id}/members: it may be for those who join",
+            "POST /teams/{team_id}/invite: it may be for those who join",
+        ]
+    );
+}
+
+#[test]
+fn a_user_may_be_in_one_group_alone() {
+    let group = |steps: Value| {
+        let group = json!({"table": "teams", "key": "id", "of-user": "email", "steps": steps});
+        json!({"kind": "shared", "through": ["users"], "group": group})
+    };
+    let plans = table("plans", &group(json!([step("plans.team_id", "teams.id")])));
+    let shown = shows("plans", "list", &json!({"items": "", "owner": "/team_id"}));
+    let found = find(&app(&[plans], &[route("GET /plans", &json!({"shows": shown}))], Some(2)));
+    assert_eq!(lines(&found), [" /plans: item:/team_id = principal:email"]);
+}
+
+#[test]
+fn what_is_below_a_user_may_still_be_of_another() {
+    let one = json!({
+        "parameters": keys(&[("user_id", "users"), ("id", "orders")]),
+        "shows": shows("orders", "one", &json!({"owner": "/user_id"})),
+    });
+    let found = find(&app(&[orders()], &[route("GET /users/{user_id}/orders/{id}", &one)], Some(2)));
+    assert_eq!(
+        lines(&found),
+        [
+            " /users/{user_id}/orders/{id}: response:/user_id = principal:userId",
+            " /users/{user_id}/orders/{id}: path:user_id = principal:userId",
+        ]
+    );
+}
+
+#[test]
+fn what_requests_say_of_owners_is_checked() {
+    let mut contract = app(&[orders()], &[], Some(2));
+    let mut shape = |shape: Value| {
+        contract.shapes.push(serde_json::from_value(shape).unwrap());
+        contract.shapes.len() - 1
+    };
+    let number = shape(json!({"type": "int"}));
+    let few = shape(json!({"type": "list", "items": number, "max-length": 100}));
+    let many = shape(json!({"type": "list", "items": number}));
+    let field = |name: &str, shape: usize| json!({"name": name, "lookup": [[name]], "shape": shape, "required": true});
+    let mut object = |fields: Value| {
+        shape(json!({"type": "object", "name": "In", "kind": "model", "extra": "ignore", "fields": fields}))
+    };
+    let new = object(
+        json!([{"name": "user_id", "lookup": [["user_id"], ["userId"]], "shape": number, "required": false}]),
+    );
+    let of_few = object(json!([field("order_ids", few), field("tag_ids", few)]));
+    let of_many = object(json!([field("ids", many)]));
+    let body =
+        |id: usize| json!([{"location": "body", "take": {"kind": "whole"}, "shape": id, "required": true}]);
+    let named = |at: &str, name: &str, multiple: bool, id: usize| {
+        let take = json!({"kind": "field", "names": [name], "multiple": multiple});
+        json!([{"location": at, "take": take, "shape": id, "required": false}])
+    };
+    let mut routes = Vec::new();
+    let mut add = |text: &str, objects: Value, inputs: Value| {
+        let mut route = route(text, &objects);
+        route["operation"]["inputs"] = inputs;
+        routes.push(serde_json::from_value(route).unwrap());
+    };
+    let one = |parameters: Value| json!({"parameters": parameters, "shows": shows("orders", "one", &json!({"owner": "/user_id"}))});
+    add("GET /orders/{id}", one(keys(&[("id", "orders")])), named("path", "id", false, number));
+    add("POST /orders", one(json!([])), body(new));
+    add("POST /orders/archive", json!({}), body(of_few));
+    add("POST /orders/remove", json!({}), body(of_many));
+    add("GET /orders/labels", json!({}), named("query", "ids", true, few));
+    add("GET /orders/export", json!({}), named("query", "user_id", false, number));
+    add("GET /bills/export", json!({}), named("query", "user_id", false, number));
+    contract.router.routes.extend(routes);
+    let found = find(&contract);
+    assert_eq!(
+        lines(&found),
+        [
+            " /orders/{id}: response:/user_id = principal:userId",
+            "POST /orders: body:/user_id = principal:userId; nulls pass",
+            " /orders/archive: response:/user_id = principal:userId; /orders/{body:/order_ids}",
+            " /orders/labels: response:/user_id = principal:userId; /orders/{query:ids}",
+            " /orders/export: query:user_id = principal:userId; missing passes",
+        ]
+    );
+    assert_eq!(
+        found.tables[0].left,
+        ["POST /orders/remove: it takes more than 100 keys at once, and a rule reads no more"]
+    );
+}
+
+#[test]
+fn what_is_shown_without_a_login_is_for_all() {
+    let key = json!({"parameters": keys(&[("id", "orders")])});
+    let mut list = route(
+        "GET /orders",
+        &json!({"shows": shows("orders", "list", &json!({"items": "", "owner": "/user_id"}))}),
+    );
+    list["operation"]["security"] = json!([]);
+    let routes =
+        [one_order("GET"), route("DELETE /orders/{id}", &key), route("POST /orders/{id}/likes", &key), list];
+    let found = find(&app(&[orders()], &routes, Some(2)));
+    assert_eq!(lines(&found), ["DELETE /orders/{id}: response:/user_id = principal:userId"]);
+    assert_eq!(found.tables[0].left.len(), 3, "{found:?}");
+}
+
+#[test]
+fn what_is_of_nobody_all_may_read_and_nobody_changes() {
+    let step = step("orders.user_id", "users.id");
+    let orders = table("orders", &json!({"kind": "column", "step": step, "nullable": true}));
+    let mut orders = orders;
+    orders["owner"]["step"]["nullable"] = json!(true);
+    let key = json!({"parameters": keys(&[("id", "orders")])});
+    let routes = [one_order("GET"), route("DELETE /orders/{id}", &key)];
+    let found = find(&app(&[orders.clone()], &routes, Some(2)));
+    assert_eq!(
+        lines(&found),
+        [
+            "GET /orders/{id}: response:/user_id = principal:userId; nulls pass",
+            "DELETE /orders/{id}: response:/user_id = principal:userId",
+        ]
+    );
+    // Unless a client without a login makes them.
+    let mut new = route("POST /orders", &json!({"shows": shows("orders", "one", &json!({}))}));
+    new["operation"]["security"] = json!([]);
+    let found = find(&app(&[orders], &[routes.as_slice(), &[new]].concat(), Some(2)));
+    assert!(lines(&found).iter().all(|line| line.ends_with("nulls pass")), "{found:?}");
+}
+
+#[test]
+fn where_a_handler_makes_answers_itself_the_object_is_read_first() {
+    let mut one = one_order("GET");
+    one["operation"]["objects"]["shows"]["varies"] = json!(true);
+    let found = find(&app(&[orders()], &[one], Some(2)));
+    assert_eq!(lines(&found), [" /orders/{id}: response:/user_id = principal:userId; /orders/{id}"]);
+}
+
+#[test]
+fn below_something_else_a_user_is_another_one() {
+    let both = json!({"parameters": keys(&[("id", "orders"), ("user_id", "users")])});
+    let found = find(&app(&[orders()], &[route("PUT /orders/{id}/readers/{user_id}", &both)], Some(2)));
+    assert_eq!(lines(&found), Vec::<String>::new());
 }

@@ -6,6 +6,15 @@ use crate::model::{Owner, Step, Table};
 pub(super) fn owned(table: &Table) -> String {
     match &table.owner {
         Owner::User => "are the users themselves".to_owned(),
+        Owner::Column { step, beside, .. } if !beside.is_empty() => {
+            format!(
+                "are owned by `{}.{}` through `{}`, and {}",
+                step.to,
+                step.key,
+                step.column,
+                through(beside).replacen("are owned by", "by", 1)
+            )
+        }
         Owner::Column { step, .. } => {
             format!("are owned by `{}.{}` through `{}`", step.to, step.key, step.column)
         }
@@ -16,7 +25,10 @@ pub(super) fn owned(table: &Table) -> String {
         Owner::Ambiguous { columns } => {
             format!("have no single column that names the owner ({})", quoted(columns))
         }
-        Owner::Shared { through } => {
+        Owner::Shared { group: Some(group), through } => {
+            format!("belong to the members of one `{}`, as {} says", group.table, quoted(through))
+        }
+        Owner::Shared { through, .. } => {
             let say = if through.len() == 1 { "says" } else { "say" };
             format!("are shared: {} {say} which users have a part in them", quoted(through))
         }

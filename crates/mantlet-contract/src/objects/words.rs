@@ -30,6 +30,19 @@ const TO_OTHERS: [&str; 10] = [
     "unblock",
     "unfollow",
 ];
+/// What a client does in the path of a group that it is not in yet.
+const JOINING: [&str; 10] = [
+    "accept",
+    "application",
+    "applications",
+    "apply",
+    "invitation",
+    "invitations",
+    "join",
+    "member",
+    "members",
+    "memberships",
+];
 /// Fields that a profile for all does not have.
 const PRIVATE: [&str; 9] =
     ["address", "birth", "birthday", "birthdate", "email", "iban", "mail", "phone", "salary"];
@@ -42,6 +55,42 @@ pub(super) fn is_for_administrators(name: &str) -> bool {
 
 pub(super) fn is_to_others(segment: &str) -> bool {
     words(segment).any(|word| TO_OTHERS.contains(&word.as_str()))
+}
+
+pub(super) fn is_joining(segment: &str) -> bool {
+    words(segment).any(|word| JOINING.contains(&word.as_str()))
+}
+
+/// Whether a name is that of a table, in the singular or the plural.
+pub(super) fn is_called(name: &str, table: &str) -> bool {
+    let table = table.rsplit('.').next().unwrap_or_default();
+    singular(name) == singular(table)
+}
+
+/// Whether a field is a list of keys of a group: `org_ids`, `organization_ids`.
+pub(super) fn is_list_of(field: &str, group: &str) -> bool {
+    let all: Vec<_> = words(field).collect();
+    let Some((last, rest)) = all.split_last() else { return false };
+    let said = rest.concat();
+    let group = singular(group.rsplit('.').next().unwrap_or_default());
+    last == "ids" && said.len() >= 3 && group.starts_with(singular(&said).as_str())
+}
+
+/// How such a field may be called.
+pub(super) fn list_of(group: &str) -> String {
+    format!("{}_ids", singular(group.rsplit('.').next().unwrap_or_default()))
+}
+
+/// The words of a name as one, in the singular.
+fn singular(name: &str) -> String {
+    let name = words(name).collect::<String>();
+    for (end, instead) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
+        if let Some(start) = name.strip_suffix(end) {
+            return format!("{start}{instead}");
+        }
+    }
+    let is_plural = name.ends_with('s') && !["ss", "us", "is"].iter().any(|end| name.ends_with(end));
+    if is_plural { name.trim_end_matches('s').to_owned() } else { name }
 }
 
 pub(super) fn is_private(field: &str) -> bool {

@@ -40,8 +40,24 @@ pub(crate) const LONGEST: usize = 64 << 10;
 const MOST_KEPT: usize = 8 << 10;
 
 /// Words in the path of an operation that may change what callers are.
-const CHANGING: [&str; 9] =
-    ["role", "permission", "group", "member", "scope", "grant", "organi", "team", "tenant"];
+const CHANGING: [&str; 16] = [
+    "role",
+    "permission",
+    "group",
+    "member",
+    "scope",
+    "grant",
+    "organi",
+    "/org",
+    "team",
+    "tenant",
+    "compan",
+    "workspace",
+    "business",
+    "firm",
+    "invit",
+    "join",
+];
 
 /// The operation that tells a caller about itself.
 #[derive(Debug, Clone, Copy)]

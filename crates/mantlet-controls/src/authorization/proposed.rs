@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     circumstance::Known,
     evidence::{AllEvidence, Counted, Evidence, Verdict},
-    own::{self, Own, OwnConfig},
+    own::{self, Own, OwnConfig, Unclear},
     own_of,
 };
 use crate::{
@@ -158,17 +158,24 @@ fn is_whole(proposal: &Proposal) -> bool {
     proposal.missing.is_empty()
 }
 
+const fn passes(is_it: bool) -> Unclear {
+    if is_it { Unclear::Pass } else { Unclear::Refuse }
+}
+
 /// The rule of a proposal. Callers with a role are left out: what they may see is not known.
 fn config(proposal: &Proposal, mode: Mode) -> OwnConfig {
     OwnConfig {
         paths: proposal.paths.clone(),
         methods: proposal.methods.clone(),
         owner: proposal.owner.clone(),
+        also: proposal.also.clone(),
         equals: proposal.equals.clone(),
         unless: proposal.roles.clone(),
         read: proposal.read.clone(),
         items: proposal.items.clone().unwrap_or_default(),
         count: proposal.count.clone(),
+        missing: passes(proposal.passes_missing),
+        nulls: passes(proposal.passes_nulls),
         mode,
         ..OwnConfig::default()
     }

@@ -49,8 +49,8 @@ pub(crate) fn objects(arguments: &ObjectsArguments) -> Result<ExitCode, Failure>
     let answer = Client::of(running)?.ask(Method::GET, &["objects"])?;
     match action {
         None | Some(ObjectsAction::List) => print_answer(answer, running.json, list),
-        Some(ObjectsAction::Accept { number, enforce }) => {
-            accept(&understood(answer)?, number, *enforce, running)
+        Some(ObjectsAction::Accept { numbers, enforce }) => {
+            accept(&understood(answer)?, numbers, *enforce, running)
         }
     }
 }
@@ -74,7 +74,7 @@ fn list(Listed { contract, objects }: &Listed) -> String {
     }
     if objects.iter().any(|rule| rule.mode == "proposed") {
         say(
-            "accept a proposal with `mantlet objects accept NUMBER`: it reports, and with `--enforce` it refuses",
+            "accept proposals with `mantlet objects accept NUMBER …`: they report, and with `--enforce` they refuse",
         );
     }
     text
@@ -101,26 +101,50 @@ impl Counted {
     }
 }
 
-/// Writes a proposal into the configuration file, if the file is good with it.
-fn accept(listed: &Listed, number: &str, enforce: bool, running: &Running) -> Result<ExitCode, Failure> {
-    let rule = listed.objects.iter().find(|rule| rule.mode == "proposed" && rule.name == number);
-    let rule = rule.ok_or_else(|| {
-        Failure::usage(format!(
-            "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"
-        ))
-    })?;
-    if rule.toml.contains("# missing: ") {
-        let what = rule.toml.lines().find_map(|line| line.strip_prefix("# missing: ")).unwrap_or_default();
-        return Err(Failure::usage(format!(
-            "rule {number} is not complete: {what}\ncopy it from `mantlet objects` into the configuration, and add that"
-        )));
+impl Listed {
+    /// The proposals with these numbers; `all`: each of them.
+    fn proposed<'l>(&'l self, numbers: &'l [String]) -> Result<Vec<&'l Rule>, Failure> {
+        let proposed = || self.objects.iter().filter(|rule| rule.mode == "proposed");
+        if numbers == ["all"] && proposed().next().is_some() {
+            return Ok(proposed().collect());
+        }
+        let named = numbers.iter().map(|number| {
+            proposed().find(|rule| rule.name == *number).ok_or_else(|| {
+                Failure::usage(format!(
+                    "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"
+                ))
+            })
+        });
+        named.collect()
+    }
+}
+
+/// Writes proposals into the configuration file, if the file is good with them.
+fn accept(
+    listed: &Listed,
+    numbers: &[String],
+    enforce: bool,
+    running: &Running,
+) -> Result<ExitCode, Failure> {
+    let rules = listed.proposed(numbers)?;
+    for Rule { name, toml, .. } in &rules {
+        if let Some(what) = toml.lines().find_map(|line| line.strip_prefix("# missing: ")) {
+            return Err(Failure::usage(format!(
+                "rule {name} is not complete: {what}\ncopy it from `mantlet objects` into the configuration, and add that"
+            )));
+        }
     }
     let reader = Reader::of_file(running.config.clone());
     let loaded =
         reader.load().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was written")))?;
     let path = loaded.file.unwrap_or_else(|| OWN.into());
     let before = fs::read_to_string(&path).unwrap_or_default();
-    let written = format!("{}{}\n", joint(&before), as_accepted(&rule.toml, enforce, &path));
+    let mut written = String::new();
+    for rule in rules {
+        written += joint(&format!("{before}{written}"));
+        written += &as_accepted(&rule.toml, enforce, &path);
+        written += "\n";
+    }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
     fs::write(&path, format!("{before}{written}")).map_err(failed)?;
     if let Err(mistakes) = reader.read() {
@@ -129,7 +153,7 @@ fn accept(listed: &Listed, number: &str, enforce: bool, running: &Running) -> Re
     }
     let mode = if enforce { "refuses" } else { "reports" };
     say(format!(
-        "added to `{}`; it {mode} once Mantlet has read the file: send it SIGHUP, or restart it",
+        "added to `{}`; Mantlet {mode} once it has read the file: send it SIGHUP, or restart it",
         path.display()
     ));
     print(written.trim_start())?;

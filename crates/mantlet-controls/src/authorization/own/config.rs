@@ -37,6 +37,9 @@ pub struct OwnConfig {
     /// Where the owner stands: `response:/user_id`, `item:/user_id`, `path:user_id`, `query:user`,
     /// `body:/user_id`.
     pub owner: String,
+    /// Where the object itself names another user whose it is, too: `response:/author_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
     /// The attribute of the caller that has to be the same: `principal:id`.
     pub equals: String,
     /// Callers for whom the rule does not count: one of these conditions holds.
@@ -126,6 +129,18 @@ pub(in crate::authorization) fn check(
             let message = format!("`{}` is not an attribute of the caller", config.equals);
             mistakes.push(Mistake::new(at("equals"), message).help("write `principal:id`"));
         }
+        let also = config.also.as_deref().and_then(|text| {
+            let help = "write `also = \"response:/author_id\"` beside `owner = \"response:/user_id\"`";
+            let pointer =
+                text.strip_prefix("response:").filter(|rest| !rest.is_empty()).and_then(Pointer::read);
+            let message = match (&pointer, &owner) {
+                (Some(_), Owner::Response(_)) => return pointer,
+                (Some(_), _) => "it stands beside an `owner` in the app's answer for one object".to_owned(),
+                (None, _) => format!("`{text}` is not a place in the app's answer for one object"),
+            };
+            mistakes.push(Mistake::new(at("also"), message).help(help));
+            None
+        });
         let target = config.read.as_deref().map(|text| {
             Target::read(text).ok_or_else(|| {
                 Mistake::new(at("read"), format!("`{text}` is not a path that can be read")).help(read::FORMS)
@@ -145,6 +160,7 @@ pub(in crate::authorization) fn check(
         }
         let rule = Own {
             owner,
+            also,
             equals: equals.unwrap_or_default().into(),
             unless,
             read,
@@ -164,8 +180,8 @@ pub(in crate::authorization) fn check(
 
 /// What a rule says, whatever becomes of it.
 pub(in crate::authorization) fn words(config: &OwnConfig) -> String {
-    let OwnConfig { paths, methods, tags, owner, equals, read, items, .. } = config;
-    format!("{paths:?} {methods:?} {tags:?} {owner} {equals} {read:?} {items}")
+    let OwnConfig { paths, methods, tags, owner, also, equals, read, items, .. } = config;
+    format!("{paths:?} {methods:?} {tags:?} {owner} {also:?} {equals} {read:?} {items}")
 }
 
 /// The place of an owner; else the key that is wrong, what is wrong, and what to do.

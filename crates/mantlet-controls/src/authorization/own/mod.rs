@@ -33,6 +33,8 @@ use crate::{Call, Mode, Reason, Refusal};
 #[derive(Debug)]
 pub(crate) struct Own {
     owner: Owner,
+    /// Where the object itself names another user whose it is, too.
+    also: Option<Pointer>,
     /// The attribute of the caller that has to be the same.
     equals: Box<str>,
     /// Callers for whom the rule does not count.
@@ -227,6 +229,10 @@ impl Own {
         };
         match &self.owner {
             Owner::Response(pointer) => {
+                let also = self.also.as_ref().filter(|_| is_object).and_then(|also| also.find(json.root()));
+                if also.is_some_and(|also| names_one_of(&own, also)) {
+                    return After::Known(Whose::Callers);
+                }
                 if let Some(target) = self.read.as_ref().filter(|target| is_object && target.asks_response())
                 {
                     return match target.fill(call, query, None, Some(json.root())) {
@@ -282,17 +288,12 @@ impl Own {
     }
 
     fn whose(&self, own: &[String], found: Item<'_>) -> Whose {
-        let is_own = |text: &str| own.iter().any(|own| **own == *text || is_same_uuid(own, text));
         match found.kind() {
-            Kind::Text(text) | Kind::Int(text) if is_own(text) => Whose::Callers,
-            Kind::Text(_) | Kind::Int(_) => Whose::Foreign,
+            _ if names_one_of(own, found) => Whose::Callers,
+            // An array has several owners.
+            Kind::Text(_) | Kind::Int(_) | Kind::Array(_) => Whose::Foreign,
             Kind::Null if self.nulls == Unclear::Pass => Whose::Callers,
             Kind::Null => Whose::Unclear(NULL),
-            // Several owners.
-            Kind::Array(mut items) => {
-                let is_own = |item: Item<'_>| matches!(item.kind(), Kind::Text(text) | Kind::Int(text) if is_own(text));
-                if items.any(is_own) { Whose::Callers } else { Whose::Foreign }
-            }
             _ => Whose::Unclear("the owner is neither a text nor a number"),
         }
     }
@@ -374,6 +375,18 @@ impl Own {
 
 const NULL: &str = "the owner is null";
 const UNSEEN: Whose = Whose::Unclear("the owner is not in the answer");
+
+/// Whether a value, or one of a list, is one of these.
+fn names_one_of(own: &[String], found: Item<'_>) -> bool {
+    let is_own = |text: &str| own.iter().any(|own| **own == *text || is_same_uuid(own, text));
+    match found.kind() {
+        Kind::Text(text) | Kind::Int(text) => is_own(text),
+        Kind::Array(mut items) => {
+            items.any(|item| matches!(item.kind(), Kind::Text(text) | Kind::Int(text) if is_own(text)))
+        }
+        _ => false,
+    }
+}
 
 /// Whether a request only asks for something.
 fn is_read(method: &Method) -> bool {

@@ -64,6 +64,14 @@ fn a_mistake_is_told_at_its_key() {
             OwnConfig { read: Some("/orders/{order_id}".into()), ..rule("path:user") },
             "own[0].read: only an answer of the app is read",
         ),
+        (
+            OwnConfig { also: Some("/author_id".into()), ..own() },
+            "own[0].also: `/author_id` is not a place in the app's answer for one object",
+        ),
+        (
+            OwnConfig { also: Some("response:/author_id".into()), ..list() },
+            "own[0].also: it stands beside an `owner` in the app's answer for one object",
+        ),
         (OwnConfig { items: "/data".into(), ..own() }, "own[0].items: it is about lists"),
         (OwnConfig { count: Some("/count".into()), ..own() }, "own[0].list: it is about lists"),
         (OwnConfig { items: "data".into(), ..list() }, "own[0].items: `data` is not a JSON pointer"),

@@ -87,25 +87,51 @@ pub(super) fn check_bare(subject: &Subject) {
     assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The gate in front of the app, with these rules, does what the table says, and so
+/// How many cells are not as they are without the gate.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Covered {
+    /// By the proposed rules.
+    pub(super) by_proposals: usize,
+    /// Only with the rules that are written by hand.
+    pub(super) by_hand: usize,
+}
+
+/// The gate in front of the app does what the table says, with the proposed rules alone and with those that
+/// are written by hand, too. So
 ///
 /// 1. what is refused looks in status and body like an id that no object has, with the first request already;
 /// 2. what is not refused is as it is without the gate.
-pub(super) fn check_gated(subject: &Subject, rules: &str) {
+pub(super) fn check_gated(subject: &Subject, expected: &Covered) {
     let rows = rows(subject.table);
+    let is_changed = |row: &Row, column: usize| row.gated[column] != row.bare[column];
+    let cells = || rows.iter().flat_map(|row| (0..COLUMNS.len()).map(move |column| (row, column)));
+    let by_hand = cells().filter(|(row, column)| row.accepted()[*column] != row.gated[*column]).count();
+    let changed = cells().filter(|(row, column)| is_changed(row, *column)).count();
+    let covered = Covered { by_proposals: changed - by_hand, by_hand };
+    let asked = cells().filter(|(row, column)| row.gated[*column].is_some()).count();
+    println!("{asked} cells, {} unharmed; {covered:?}", asked - changed);
+    assert_eq!(covered, *expected);
+
     let home = subject.home();
     let (app, address) = subject.bare(&home);
     let (alone, wrong) = walk(subject, &rows, &subject.clients(address), |row| &row.bare);
     assert!(wrong.is_empty(), "the app alone:\n{}", wrong.join("\n"));
     drop(app);
 
+    let accepted = subject.accepted();
+    compare(subject, &rows, &alone, &accepted, Row::accepted);
+    compare(subject, &rows, &alone, &format!("{accepted}\n{}", subject.by_hand), |row| &row.gated);
+}
+
+/// Compares what comes of a table behind the gate, with these rules, with what came of it without.
+fn compare(subject: &Subject, rows: &[Row], alone: &[Outcome], rules: &str, of: fn(&Row) -> &Cells) {
     let (_home, gateway) = subject.gated(rules);
-    let (gated, mut wrong) = walk(subject, &rows, &subject.clients(gateway.addr()), |row| &row.gated);
+    let (gated, mut wrong) = walk(subject, rows, &subject.clients(gateway.addr()), of);
     let mut refused = 0;
-    for ((row, alone), gated) in rows.iter().zip(&alone).zip(&gated) {
+    for ((row, alone), gated) in rows.iter().zip(alone).zip(&gated) {
         for (column, pair) in alone.iter().zip(gated).enumerate() {
             let (Some(alone), Some(seen)) = pair else { continue };
-            if row.gated[column] == row.bare[column] {
+            if of(row)[column] == row.bare[column] {
                 // Who says first that nobody is logged in says it in its own words.
                 let is_free = row.is_list() || alone.status == 401 || (row.is_early && column == ABSENT);
                 if !is_free && seen.status == alone.status && seen.normal() != alone.normal() {
@@ -119,7 +145,7 @@ pub(super) fn check_gated(subject: &Subject, rules: &str) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} cells differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} cells differ:\n{}\nwith\n{rules}", wrong.len(), wrong.join("\n"));
     assert!(refused > 0);
 }
 

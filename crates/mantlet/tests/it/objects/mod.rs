@@ -5,6 +5,10 @@
 //! `tests/apps/objects` checks some objects and forgets others, as real apps do. Nothing there says which:
 //! the tables say it. **A row with a `bare` and a `gated` line is a vulnerable operation. A row with `both`
 //! is an operation that is right by itself.**
+//!
+//! The rules are those that Mantlet proposes: `mantlet objects accept all --enforce` writes them, and nothing
+//! in them is changed. What they cannot know stands in a small file beside them (`shop.toml`,
+//! `workspace.toml`), and a row that needs it has an `accepted` line: what the proposals alone do.
 
 mod absent;
 mod matrix;
@@ -13,13 +17,13 @@ mod table;
 mod time;
 mod workspace;
 
-use std::{cell::Cell, collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{cell::Cell, collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use self::table::Request;
-use crate::kit::{Answer, App, Client, Gateway, Setup, provided};
+use crate::kit::{Answer, App, Client, Gateway, Setup, eventually, provided};
 
 /// An app with objects that belong to users.
 struct Subject {
@@ -41,6 +45,8 @@ struct Subject {
     make: fn(&Clients, &str) -> Object,
     /// An id that no object has.
     absent: fn() -> String,
+    /// What an operator adds to the proposed rules.
+    by_hand: &'static str,
 }
 
 /// The owner, another user (of the same organisation, where there are any), a member of another
@@ -89,6 +95,21 @@ impl Subject {
         let home = self.home();
         let setup = Setup::run_with(provided(self.python), self.entry).in_folder(home.path());
         (home, setup.config(rules).start())
+    }
+
+    /// The rules that are proposed for it, as the command writes them.
+    fn accepted(&self) -> String {
+        let (_home, gateway) = self.gated("");
+        eventually("the contract is in force", || {
+            let said = gateway.tell(&["objects", "--json"]);
+            let listed: Value = serde_json::from_str(&said.stdout).expect("JSON");
+            (listed["contract"] == true).then_some(())
+        });
+        let file = || fs::read_to_string(gateway.config_file()).expect("the configuration");
+        let before = file();
+        let said = gateway.tell(&["objects", "accept", "all", "--enforce"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        file().strip_prefix(&before).expect("rules are added at the end").to_owned()
     }
 
     /// Logs all in.

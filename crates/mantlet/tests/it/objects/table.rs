@@ -16,6 +16,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `bare`, `gated`, `both` | what the app answers, and what the gate in front of it |
+//! | `accepted` | what the gate answers with the proposed rules alone, where that is not enough |
 //! | `body`, `form`, `file` | the request's JSON, form fields, or the text of an uploaded file |
 //! | `with` | a header line |
 //! | `needs` | an object that the owner has made, and that the row is about |
@@ -37,6 +38,7 @@ pub(super) struct Row {
     pub(super) look: Option<String>,
     pub(super) is_early: bool,
     pub(super) bare: Cells,
+    accepted: Option<Cells>,
     pub(super) gated: Cells,
 }
 
@@ -67,13 +69,15 @@ pub(super) fn rows(text: &str) -> Vec<Row> {
         let rest = rest.trim();
         if !line.starts_with(' ') {
             let request = Request::new(word, rest);
-            let (bare, gated) = ([None; _], [None; _]);
-            rows.push(Row { request, needs: vec![], look: None, is_early: false, bare, gated });
+            let (needs, look, is_early) = (vec![], None, false);
+            let (bare, accepted, gated) = ([None; _], None, [None; _]);
+            rows.push(Row { request, needs, look, is_early, bare, accepted, gated });
             continue;
         }
         let row = rows.last_mut().expect("a request before its lines");
         match word {
             "bare" => row.bare = cells(rest),
+            "accepted" => row.accepted = Some(cells(rest)),
             "gated" => row.gated = cells(rest),
             "both" => (row.bare, row.gated) = (cells(rest), cells(rest)),
             "body" => row.request = row.request.clone().json(rest),
@@ -106,6 +110,11 @@ fn cell(text: &str) -> Option<Expected> {
 }
 
 impl Row {
+    /// What the gate answers with the proposed rules alone.
+    pub(super) fn accepted(&self) -> &Cells {
+        self.accepted.as_ref().unwrap_or(&self.gated)
+    }
+
     /// The objects of a request. The first is the one whose owner asks.
     pub(super) fn objects(&self) -> Vec<String> {
         let Request { target, lines, body, .. } = &self.request;

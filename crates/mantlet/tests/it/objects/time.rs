@@ -102,10 +102,8 @@ fn row_64_a_foreign_object_takes_as_long_as_none() {
         ("note", Request::new("PATCH", "/notes/{note}").json(title)),
     ];
     let of_shop = [("order", Request::get("/orders/{order}"))];
-    for (subject, rules, requests) in
-        [(&workspace::WORKSPACE, workspace::RULES, &of_workspace[..]), (&shop::SHOP, shop::RULES, &of_shop)]
-    {
-        let (_home, gateway) = subject.gated(rules);
+    for (subject, requests) in [(&workspace::WORKSPACE, &of_workspace[..]), (&shop::SHOP, &of_shop)] {
+        let (_home, gateway) = subject.gated(&subject.accepted());
         let clients = subject.clients(gateway.addr());
         for (name, request) in requests {
             measure(subject, &clients.named("bob"), &clients, name, request);

@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Clients, Object, Subject, matrix, table::Request, uuid};
+use super::{
+    Clients, Object, Subject,
+    matrix::{self, Covered},
+    table::Request,
+    uuid,
+};
 use crate::{identity, kit::app::apps};
 
 pub(super) const WORKSPACE: Subject = Subject {
@@ -15,6 +20,7 @@ pub(super) const WORKSPACE: Subject = Subject {
     prepare: |_| (),
     make,
     absent: uuid,
+    by_hand: include_str!("workspace.toml"),
 };
 
 /// Of which ann is an administrator, and bob a member. Cora is in another one.
@@ -22,15 +28,14 @@ const ARCHERS: &str = "0a7c4e5e-3f0b-4b57-9a35-2d8f8f1f0a01";
 /// A note of the system's, which all may read.
 const WELCOME: &str = "0a7c4e5e-3f0b-4b57-9a35-2d8f8f1f0a03";
 
-/// What an operator would write.
-pub(super) const RULES: &str = include_str!("workspace.toml");
-
 const TABLE: &str = r#"
 GET /users/me
     needs  ann
     both   200   200-  200-  200-  401   -
 GET /users/{ann}
-    both   200   403   403   200   401   403
+    early
+    bare   200   403   403   200   401   403
+    gated  200   404   404   200   401   404
 GET /users
     needs  ann
     both   403   403   403   200   401   -
@@ -57,8 +62,9 @@ GET /organizations/{org}/members
 DELETE /organizations/{org}/members/{member}
     look   /organizations/{org}/members
     early
-    bare   204   204   204   204   401   404
-    gated  204   404   404   204   401   404
+    bare      204   204   204   204   401   404
+    accepted  204   204   404   204   401   404
+    gated     204   404   404   204   401   404
 GET /organizations/{org}/projects
     needs  project
     both   200   200   404   200   401   404
@@ -79,8 +85,9 @@ PATCH /projects/{project}
     bare   200   200   200   200   401   404
     gated  200   200   404   200   401   404
 DELETE /projects/{project}
-    bare   204   204   204   204   401   404
-    gated  204   404   404   204   401   404
+    bare      204   204   204   204   401   404
+    accepted  204   204   404   204   401   404
+    gated     204   404   404   204   401   404
 
 GET /notes
     needs  note
@@ -162,12 +169,14 @@ DELETE /notes/{note}
     gated  204   404   404   204   401   404
 
 GET /notes/{attached}/attachment
-    bare   200   200   200   200   200   404
-    gated  200   404   404   200   401   404
+    bare      200   200   200   200   200   404
+    accepted  200   200   200   200   200   404
+    gated     200   404   404   200   401   404
 GET /notes/{attached}/attachment
     with   Range: bytes=0-17
-    bare   206   206   206   206   206   404
-    gated  206   404   404   206   401   404
+    bare      206   206   206   206   206   404
+    accepted  206   206   206   206   206   404
+    gated     206   404   404   206   401   404
 PUT /notes/{note}/attachment
     file   another plan
     early
@@ -187,8 +196,22 @@ GET /comments/{comment}
     gated  200   404   404   200   401   404
 PATCH /comments/{comment}
     body   {"text": "Changed"}
-    both   200   403   403   200   401   404
+    bare   200   403   403   200   401   404
+    gated  200   404   404   200   401   404
 DELETE /comments/{comment}
+    bare   204   204   204   204   401   404
+    gated  204   404   404   204   401   404
+GET /notes/{remarked}/comments
+    bare   200   200   200   200   401   404
+    gated  200   404   404   200   401   404
+GET /comments/{remark}
+    bare   200   200   200   200   401   404
+    gated  200   404   404   200   401   404
+PATCH /comments/{remark}
+    body   {"text": "Changed"}
+    bare   403   403   403   200   401   404
+    gated  403   404   404   200   401   404
+DELETE /comments/{remark}
     bare   204   204   204   204   401   404
     gated  204   404   404   204   401   404
 
@@ -227,12 +250,14 @@ GET /boards/{shared}
     both   200   200   404   200   401   404
 PATCH /boards/{board}
     body   {"title": "Changed"}
-    bare   200   200   200   200   401   404
-    gated  200   404   404   200   401   404
+    bare      200   200   200   200   401   404
+    accepted  200   200   200   200   401   404
+    gated     200   404   404   200   401   404
 PATCH /boards/{shared}
     body   {"title": "Changed"}
-    bare   200   200   200   200   401   404
-    gated  200   404   404   200   401   404
+    bare      200   200   200   200   401   404
+    accepted  200   200   200   200   401   404
+    gated     200   404   404   200   401   404
 PUT /boards/{board}/readers/{dan}
     both   204-  404   404   404   401   404
 
@@ -255,6 +280,11 @@ fn make(clients: &Clients, name: &str) -> Object {
     let create = |target: &str, body: Value| owner.create(&Request::post(target).json(&body.to_string()));
     // Long enough to be compressed.
     let note = || id(&create("/notes", json!({"title": secret, "body": format!("{secret} {:600}.", "")})));
+    let remark = |note: &str| {
+        let new =
+            Request::post(&format!("/notes/{note}/comments")).json(&json!({"text": secret}).to_string());
+        id(&clients.named("root").create(&new))
+    };
     let invoice = || id(&create("/invoices", json!({"subject": secret, "amount_cents": 995})));
     let board = || id(&create("/boards", json!({"title": secret})));
     let (projects, members) =
@@ -286,6 +316,13 @@ fn make(clients: &Clients, name: &str) -> Object {
         "comment" => {
             let comments = format!("/notes/{}/comments", note());
             ("/comments/{id}", id(&create(&comments, json!({"text": secret}))), secret)
+        }
+        // What another has said of her note.
+        "remark" => ("/comments/{id}", remark(&note()), secret),
+        "remarked" => {
+            let note = note();
+            remark(&note);
+            ("/notes/{id}/comments", note, secret)
         }
         "invoice" => ("/invoices/{id}", invoice(), secret),
         "board" => ("/boards/{id}", board(), secret),
@@ -325,5 +362,5 @@ fn the_workspace_alone_shows_and_changes_what_belongs_to_others() {
 
 #[test]
 fn the_workspace_behind_the_gate_shows_and_changes_only_what_is_the_callers() {
-    matrix::check_gated(&WORKSPACE, RULES);
+    matrix::check_gated(&WORKSPACE, &Covered { by_proposals: 85, by_hand: 12 });
 }

@@ -1,6 +1,12 @@
 //! What `mantlet contract` says of objects and their owners, for apps of several styles.
 
-use std::{collections::BTreeMap, fs, path::Path};
+mod truth;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -88,16 +94,50 @@ impl Read {
 
     /// The proposed rules, as the configuration would read them: for each table, in one line each.
     fn rules(&self) -> Vec<String> {
+        self.texts().iter().map(|text| rule(&own(text))).collect()
+    }
+
+    /// Operations that are proposed a rule for, and whose it says an object has to be.
+    fn by_operation(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for text in self.texts() {
+            let own = own(&text);
+            let list = |name: &str| own.get(name).map(|list| list.as_array().expect("a list").clone());
+            let whose = rule(&toml::Table::from_iter(
+                own.clone()
+                    .into_iter()
+                    .filter(|(name, _)| ["owner", "equals", "also", "read"].contains(&&**name)),
+            ));
+            for path in list("paths").expect("paths") {
+                let path = path.as_str().expect("a path").to_owned();
+                let methods = match list("methods") {
+                    Some(methods) => {
+                        methods.iter().map(|method| method.as_str().expect("a method").to_owned()).collect()
+                    }
+                    None => self.methods(&path),
+                };
+                found.extend(methods.iter().map(|method| format!("{method} {path}{whose}")));
+            }
+        }
+        found
+    }
+
+    fn methods(&self, path: &str) -> Vec<String> {
+        let routes = self.contract["router"]["routes"].as_array().expect("routes").iter();
+        let methods = routes.filter(|route| route["path"] == path).map(|route| route["methods"].as_array());
+        let methods = methods.flatten().flatten();
+        methods.map(|method| method.as_str().expect("a method").to_owned()).collect()
+    }
+
+    /// The text of each proposed rule.
+    fn texts(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut text = String::new();
         // What follows a comment is offered, not proposed.
         let lines = self.said.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         for line in lines.chain([""]) {
             if line.starts_with("[[authorization.own]]") || (!text.is_empty() && !line.contains(" = ")) {
-                if !text.is_empty() {
-                    found.push(rule(&text));
-                }
-                text.clear();
+                found.extend(Some(std::mem::take(&mut text)).filter(|text| !text.is_empty()));
             }
             if line.starts_with("[[authorization.own]]") || !text.is_empty() {
                 text.push_str(line);
@@ -108,21 +148,25 @@ impl Read {
     }
 }
 
-/// A rule in one line; it has to be TOML.
-fn rule(text: &str) -> String {
+/// The rule of a text; it has to be TOML.
+fn own(text: &str) -> toml::Table {
     let read: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let rule = read["authorization"]["own"][0].as_table().expect("a rule");
+    read["authorization"]["own"][0].as_table().expect("a rule").clone()
+}
+
+/// A rule in one line.
+fn rule(rule: &toml::Table) -> String {
     let one = |name: &str| rule.get(name).map(|value| value.as_str().expect("a text").to_owned());
     let all = |name: &str| {
         let list = rule.get(name)?.as_array().expect("a list").iter();
         Some(list.map(|one| one.as_str().expect("a text").to_owned()).collect::<Vec<_>>().join(" "))
     };
-    let rest = ["read", "items", "count", "mode"];
+    let rest = ["also", "read", "items", "count", "missing", "nulls", "mode"];
     let rest = rest.iter().filter_map(|name| Some(format!("; {name} {}", one(name)?))).collect::<String>();
     let methods = all("methods").map(|all| format!(" ({all})")).unwrap_or_default();
     format!(
         "{}{methods}: {} = {}{rest}",
-        all("paths").unwrap(),
+        all("paths").unwrap_or_default(),
         one("owner").unwrap(),
         one("equals").unwrap()
     )
@@ -240,13 +284,13 @@ fn rules_are_proposed_where_one_column_leads_to_the_user() {
         "/full-comments/{comment_id}: response:/document/ownerId = principal:id",
         "/documents/{document_id}/comments/{comment_id} /comments/{id}: response:/ownerId = principal:id; read /documents/{response:/document_id}",
         "/documents/{document_id}: response:/ownerId = principal:id",
-        "/documents (GET): item:/ownerId = principal:id; items ",
         "/documents/{document_id}/archive /documents/{document_id}/statistics: response:/ownerId = principal:id; read /documents/{document_id}",
+        "/documents (GET): item:/ownerId = principal:id; items ",
         "/invoices/{invoice_id}/lines/{line_id}: response:/data/customer_id = principal:id; read /invoices/{response:/invoice_id}",
         "/invoices/{invoice_id}: response:/data/customer_id = principal:id",
         "/invoices: item:/customer_id = principal:id; items /items; count /total",
         "/letters/{letter_id}: response:/from~1by = principal:email",
-        "/notes/{note_id}: response:/author/id = principal:id",
+        "/notes/{note_id}: response:/author/id = principal:id; nulls pass",
         "/photos/{photo_id}: response:/owner_id = principal:id",
         "/shipments/{tenant}/{number}: response:/account_id = principal:id",
     ];
@@ -254,15 +298,17 @@ fn rules_are_proposed_where_one_column_leads_to_the_user() {
     for said in [
         "  `coupons` have no single column that names the owner (`referrer_user_id`, `user_id`); in 1 operation, checked by no rule",
         "  `projects` have no single column that names the owner (`created_by`, `organisation_id`); in 1",
-        "  `organisations` are shared: `organisation_members` says which users have a part in them; in 1",
+        "  `categories` are shared: `ratings` says which users have a part in them; in 1",
+        "  `organisations` belong to the members of one `organisations`, as `organisation_members` says; in 1",
+        "    GET /milestones/{milestone_id}: the answer of `GET /me` has no list of the keys of each `organisations`",
         "    GET /reactions/{reaction_id}: the owner is 3 steps away, and a rule follows two",
         "    GET /secrets/{secret_id}: its answer (`SecretOut`) does not have the owner: the gate cannot see whose it is",
         "    GET /folders/{folder_id}: its answer (`FolderOut`) does not have the owner",
         "    GET /everything: it is meant for administrators",
         "    GET /articles/{slug}: it does not ask who is calling",
         "    GET /accounts: it lists users",
-        "    # nulls = \"pass\" # `notes.author_id` may be null",
-        "    # unless = [\"principal:is_staff\", \"principal:role = admin\"]",
+        "    # `notes.author_id` may be null: such an object is of nobody",
+        "    unless  = [\"principal:is_staff\", \"principal:role = admin\"]",
     ] {
         assert!(read.said.contains(said), "{said} in {}", read.said);
     }
