@@ -85,7 +85,7 @@ fn the_package_passes_its_own_tests() {
 }
 
 mod oldest {
-    /// Of the databases SQLite alone: what differs between versions is what SQLAlchemy makes of a statement.
+    /// Of the databases the one in a file alone: what differs between versions is what becomes of a statement.
     #[test]
     fn the_package_passes_its_own_tests_on_the_oldest_sqlalchemy() {
         super::passes_its_own_tests("MANTLET_TEST_OLDEST_SDK", &["-k", "not aiosqlite and not postgresql"]);
