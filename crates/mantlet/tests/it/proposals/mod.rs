@@ -103,11 +103,9 @@ impl Read {
         for text in self.texts() {
             let own = own(&text);
             let list = |name: &str| own.get(name).map(|list| list.as_array().expect("a list").clone());
-            let whose = rule(&toml::Table::from_iter(
-                own.clone()
-                    .into_iter()
-                    .filter(|(name, _)| ["owner", "equals", "also", "read"].contains(&&**name)),
-            ));
+            let told = ["owner", "equals", "also", "read"];
+            let whose = own.clone().into_iter().filter(|(name, _)| told.contains(&&**name)).collect();
+            let whose = rule(&whose);
             for path in list("paths").expect("paths") {
                 let path = path.as_str().expect("a path").to_owned();
                 let methods = match list("methods") {
