@@ -26,6 +26,8 @@ pub struct Proposal {
     pub nullable: Option<String>,
     /// Conditions under which a caller may see objects of others. They are offered, not decided.
     pub roles: Vec<String>,
+    /// What keeps it from being enforced by itself, whatever traffic says.
+    pub doubts: Vec<String>,
     /// It rests on names alone: the answers are not declared.
     pub is_assumed: bool,
     /// What it rests on.
@@ -35,9 +37,15 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// Whether a mapper and the declared answers agree on whose the objects are.
+    pub const fn is_sure(&self) -> bool {
+        self.doubts.is_empty() && !self.is_assumed && self.missing.is_empty()
+    }
+
     /// As it is written in the configuration.
     pub fn to_toml(&self) -> String {
         let mut lines: Vec<String> = self.evidence.iter().map(|why| format!("# {why}")).collect();
+        lines.extend(self.doubts.iter().map(|why| format!("# doubt: {why}")));
         lines.extend(self.missing.iter().map(|what| format!("# missing: {what}")));
         lines.push("[[authorization.own]]".to_owned());
         let mut add = |key: &str, value: String| lines.push(format!("{key:<7} = {value}"));
@@ -57,6 +65,8 @@ impl Proposal {
         }
         if self.is_assumed {
             add("mode", format!("{} # until the answers were seen to have it", text("report")));
+        } else if !self.doubts.is_empty() {
+            add("mode", format!("{} # until you know that it is right", text("report")));
         }
         if !self.roles.is_empty() {
             lines.push(format!("# unless = {} # if these may see what is not theirs", list(&self.roles)));

@@ -14,7 +14,7 @@ use super::{
     text::quoted,
     words::{is_private, is_to_others},
 };
-use crate::model::{LinkEvidence, Objects, Owner, Shape, Shown, ShownAs, Step, Table, User};
+use crate::model::{LinkEvidence, Objects, Owner, Shape, Shown, ShownAs, Step, Table, TableSource, User};
 
 /// What is proposed for a table.
 #[derive(Default)]
@@ -85,7 +85,16 @@ impl<'p, 'c> Proposing<'p, 'c> {
             }
             let evidence = format!("`{{{name}}}` is `{table}.{field}`");
             let draft = self.draft(format!("path:{name}"), field, vec![evidence], false);
-            self.add(table, path, &own, draft);
+            // What an answer shows of the user agrees with the path.
+            let shows_user = |one: &Located<'c>| {
+                let shown = one.shows().filter(|shown| shown.owner.is_some());
+                shown.is_some_and(|shown| self.is_sure(&shown.table, shown))
+            };
+            let (sure, unsure): (Vec<_>, Vec<_>) = own.into_iter().partition(|one| shows_user(one));
+            let doubts =
+                vec!["only the path says so: the declared answer does not show whose it is".to_owned()];
+            self.add(table, path, &sure, draft.clone());
+            self.add(table, path, &unsure, Proposal { doubts, ..draft });
         }
     }
 
@@ -121,6 +130,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let evidence = vec![chain(steps), link(shown, table)];
             let mut draft = self.draft(format!("response:{owner}"), &last.key, evidence, is_assumed(shown));
             draft.nullable = nullable.then(|| nullable_column(steps));
+            draft.doubts = self.doubts(steps);
             self.add(&table.name, path, &own, draft);
         }
     }
@@ -139,6 +149,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             draft.items.clone_from(&shown.items);
             draft.count.clone_from(&shown.count);
             draft.nullable = nullable.then(|| nullable_column(steps));
+            draft.doubts = self.doubts(steps);
             self.add(&table.name, path, &own, draft);
         }
     }
@@ -159,6 +170,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let mut draft = self.draft(format!("response:{owner}"), key, evidence, is_assumed(shown));
             draft.read = Some(with_parameter(at, parameter, &format!("{{response:{parent}}}")));
             draft.nullable = nullable.then(|| nullable_column(steps));
+            draft.doubts = self.doubts(steps);
             self.add(&table.name, path, &own, draft);
         }
     }
@@ -180,6 +192,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let mut draft = self.draft(format!("response:{owner}"), &last.key, evidence, assumed);
             draft.read = Some(with_parameter(at, parameter, &format!("{{{name}}}")));
             draft.nullable = nullable.then(|| nullable_column(steps));
+            draft.doubts = self.doubts(steps);
             self.add(&table.name, path, &own, draft);
         }
     }
@@ -188,6 +201,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
         let Attribute { condition, assumed: also, missing } = self.caller.attribute(key);
         let is_assumed = assumed || also.is_some();
         evidence.extend(also);
+        let doubts = Vec::new();
         Proposal {
             paths: Vec::new(),
             methods: Vec::new(),
@@ -199,6 +213,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             nullable: None,
             roles: self.caller.roles(),
             is_assumed,
+            doubts,
             evidence,
             missing: missing.into_iter().collect(),
         }
@@ -291,6 +306,40 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let is_alone = one.parameters().eq([parameter]) && by.is_none_or(|by| by == field);
             Some((one.path.as_str(), parameter, shown.owner.as_deref()?)).filter(|_| is_alone)
         })
+    }
+
+    /// Why the owner may be another one than these foreign keys lead to.
+    fn doubts(&self, steps: &[Step]) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if let Some(part) = steps.iter().find(|step| step.part) {
+            let (table, column) = (&part.table, &part.column);
+            doubts.push(format!(
+                "`{table}.{column}` names a user, and its name does not say that the user is the owner"
+            ));
+        }
+        let is_text = |step: &&Step| self.source_of(&step.table) == Some(TableSource::Statement);
+        if let Some(step) = steps.iter().find(is_text) {
+            doubts.push(format!("`{}` is known from a text of the app, not from a mapper", step.table));
+        }
+        doubts
+    }
+
+    /// Whether mapper and declared answer say whose the objects of a table are.
+    fn is_sure(&self, table: &str, shown: &Shown) -> bool {
+        let owner = self.objects.tables.iter().find(|one| one.name == table).map(|one| &one.owner);
+        let steps = match owner {
+            Some(Owner::User) => &[][..],
+            Some(Owner::Column { step, .. }) => std::slice::from_ref(step),
+            Some(Owner::Nested { steps, .. }) => steps,
+            _ => return false,
+        };
+        !is_assumed(shown)
+            && self.source_of(table) != Some(TableSource::Statement)
+            && self.doubts(steps).is_empty()
+    }
+
+    fn source_of(&self, table: &str) -> Option<TableSource> {
+        self.objects.tables.iter().find(|one| one.name == table).map(|one| one.source)
     }
 
     /// Whether what it shows of a user may be for all: something else than the user is shown of

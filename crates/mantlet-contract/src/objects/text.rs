@@ -6,6 +6,12 @@ use crate::model::{Owner, Step, Table};
 pub(super) fn owned(table: &Table) -> String {
     match &table.owner {
         Owner::User => "are the users themselves".to_owned(),
+        Owner::Column { step, .. } if step.part => {
+            format!(
+                "have one column that names a user, and it does not say that this is the owner (`{}`)",
+                step.column
+            )
+        }
         Owner::Column { step, .. } => {
             format!("are owned by `{}.{}` through `{}`", step.to, step.key, step.column)
         }

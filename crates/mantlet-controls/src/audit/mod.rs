@@ -140,6 +140,12 @@ impl Record {
         }
     }
 
+    /// The record of a proposed rule that is enforced by itself from now on, or will not be.
+    pub(crate) fn of_proposed_rule(call: &Call, event: &'static str, mode: Mode, rule: &str) -> Self {
+        let plain = Self::plain(call, Reason::ObjectForeign).about(Some(rule));
+        Self { security_event: event, reason: event, mode: mode.as_str(), ..plain }
+    }
+
     /// The record of an API key that is in use and ends soon.
     pub(crate) fn of_key_ending(call: &Call, key: &str, end: i64) -> Self {
         Self {
