@@ -169,7 +169,7 @@ mod tests {
     fn kept(now: i64, check: u64) -> String {
         let head = String::from_utf8(FORMAT.head()).unwrap();
         let line = format!(
-            r#"{{"rule":"[\"/notes/{{id}}\"] response:/owner_id","method":"GET","path":"/notes/{{id}}","own":7,"own-callers":[[1,6],[2,1]],"foreign":0,"foreign-callers":[],"requests":[],"unclear":0,"unclear-callers":[],"why":null,"since":{now},"last":{now},"enforced":false}}"#
+            r#"{{"rule":"[\"/notes/{{id}}\"] response:/owner_id","method":"GET","path":"/notes/{{id}}","own":7,"own-callers":[[1,6],[2,1]],"foreign":0,"foreign-callers":[],"requests":[],"unclear":0,"unclear-callers":[],"why":null,"watched":0,"last":{now},"enforced":false}}"#
         );
         format!("{head}{{\"check\":{check}}}\n{line}\n")
     }

@@ -13,9 +13,10 @@ MEMBERS = {
     *("access", "acl", "collaborator", "grant", "invitation", "invite", "member", "membership"),
     *("participant", "permission", "share"),
 }
-# Words of a column by which a user is named as the one whose the object is. Others name a part that a
-# user has in it (`created_by`, `assignee_id`, `reviewer_id`); so do authors: what they write is read by others.
-OWNING = {"account", "customer", "member", "owned", "owner", "user", "username"}
+# Words of a column by which a user is named as the one whose the object is. Others name a part
+# that a user has in it: `created_by`, `assignee_id`, `reviewer_id`; and `author_id`, because what
+# authors write is read by others.
+OWNING = {"account", "customer", "member", "owned", "owner", "uid", "user", "username"}
 # What else stands in such names.
 KEYS = {"by", "email", "fk", "id", "key", "name", "no", "number", "pk", "uuid"}
 NONE = {"kind": "none"}
@@ -109,8 +110,8 @@ class Owners:
         }
 
     def is_part(self, target: Table, name: str) -> bool:
-        """Whether a column that leads to a user does not say that it is the owner. Called as the table of
-        users is, it says nothing else, in whatever language: `usuario_id`."""
+        """Whether a column that leads to a user does not say that this is the owner. One that is
+        called as the table of users is says no part, in whatever language: `usuario_id`."""
         if not self.is_user(target.name):
             return False
         left = [singular(word) for word in words(name) if word not in KEYS]

@@ -23,6 +23,8 @@ const LEARNED: Subject = Subject {
     stopped: 0,
     recorded: &[],
 };
+/// Seconds, and a minute more.
+const DAY: i64 = 24 * 3_600 + 60;
 const STRICT: &str = "contract.posture = \"strict\"\n";
 
 fn log_in(running: &Running, number: usize) -> String {
@@ -41,7 +43,8 @@ fn get(running: &Running, kind: &str, id: usize, token: &str) -> u16 {
 fn ask(running: &Running, method: &str, target: &str, token: &str) -> u16 {
     let host = running.addr();
     let mut client = Client::connect(host);
-    client.send(format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    client
+        .send(format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"));
     client.answer().status
 }
 
@@ -144,7 +147,7 @@ fn strict_enforces_for_each_operation_what_was_confirmed_for_a_day_and_remembers
         assert!(counted["enforced-from"].is_string(), "{counted:#}");
     }
     assert_eq!(get(&running, "notes", 2, &tokens[6]), 200, "not before others could contradict it");
-    // What is known outlives the run.
+    // What is known outlives the run; a day in which it did not run does not count.
     let Running { gateway, home, .. } = running;
     let records = gateway.end().audit;
     let told = |records: &[Value], code: &str| -> Vec<Value> {
@@ -154,15 +157,18 @@ fn strict_enforces_for_each_operation_what_was_confirmed_for_a_day_and_remembers
     let contradicted = told(&records, "object-rule-contradicted");
     let [subject] = contradicted.as_slice() else { panic!("{contradicted:?}") };
     assert!(subject.as_str().is_some_and(|said| said.ends_with(": GET /boards/{id}")), "{subject}");
-
-    clock.set(24 * 3_600 + 60);
+    clock.set(DAY);
     let running = strict_in(home, &state, &clock);
+    let token = log_in(&running, 7);
+    assert_eq!([7, 2].map(|id| get(&running, "notes", id, &token)), [200, 200]);
+    assert_eq!(ask(&running, "PATCH", "/notes/7", &token), 200);
+    clock.set(2 * DAY);
     let tokens = log_all_in(&running);
     for target in ["/notes/1", "/notes/2"] {
         assert_eq!(ask(&running, "DELETE", target, &tokens[0]), 200, "nothing is known of this one");
     }
-    // The first object of its caller after a day.
-    assert_eq!(get(&running, "notes", 2, &tokens[0]), 200);
+    // It is enforced from the first object of its caller after a day on.
+    assert_eq!(get(&running, "notes", 2, &tokens[6]), 200);
     assert_eq!(get(&running, "notes", 1, &tokens[0]), 200);
     let asked: Vec<_> = (1..=7).map(|id| get(&running, "notes", id, &tokens[0])).collect();
     assert_eq!(asked, [200, 404, 404, 404, 404, 404, 404]);
@@ -170,6 +176,9 @@ fn strict_enforces_for_each_operation_what_was_confirmed_for_a_day_and_remembers
     assert_eq!(ask(&running, "PATCH", "/notes/2", &tokens[0]), 404);
     assert_eq!(ask(&running, "DELETE", "/notes/2", &tokens[0]), 200);
     assert_eq!(get(&running, "boards", 2, &tokens[0]), 200, "contradicted");
+    let host = running.addr();
+    let anonymous = Client::connect(host).ask(format!("GET /notes/2 HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    assert_eq!(anonymous.status, 401, "the app says so itself");
     // No number of accounts disarms it.
     for token in &tokens {
         for id in 1..=7 {
@@ -228,10 +237,7 @@ fn only_what_the_app_has_shown_counts_and_what_a_rule_would_break_keeps_it_from_
         }
     };
     everything(&running);
-    let Running { gateway, home, .. } = running;
-    gateway.end();
-    clock.set(24 * 3_600 + 60);
-    let running = strict_in(home, &state, &clock);
+    clock.set(DAY);
     everything(&running);
     let seen = objects(&running);
     for (operation, own, foreign, unclear, verdict) in [
@@ -250,7 +256,8 @@ fn only_what_the_app_has_shown_counts_and_what_a_rule_would_break_keeps_it_from_
         assert_eq!((&counted["enforced"], &counted["enforced-from"]), (&false.into(), &Value::Null));
     }
     let tickets = about(&seen, "/tickets/{id}")["toml"].as_str().expect("lines").to_owned();
-    let doubt = "# doubt: `ticket.assignee_id` names a user, and its name does not say that the user is the owner";
+    let doubt =
+        "# doubt: `ticket.assignee_id` names a user, and its name does not say that the user is the owner";
     assert!(tickets.contains(doubt) && tickets.contains("mode    = \"report\""), "{tickets}");
     assert_eq!(get(&running, "tickets", 2, &log_in(&running, 1)), 200);
 }

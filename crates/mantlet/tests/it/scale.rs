@@ -45,7 +45,8 @@ fn contract() -> Value {
         "parameters": [{"name": "id", "table": "notes", "field": "id"}],
         "shows": {"table": "notes", "as": "one", "model": "Note", "evidence": "table", "overlap": 100, "owner": "/owner_id"},
     });
-    let step = json!({"table": "notes", "field": "owner_id", "column": "owner_id", "to": "users", "key": "id"});
+    let step =
+        json!({"table": "notes", "field": "owner_id", "column": "owner_id", "to": "users", "key": "id"});
     json!({
         "version": 1, "source": "inspector",
         "shapes": [{"type": "any"}, object("Me", &["id"]), object("Note", &["id", "owner_id"])],

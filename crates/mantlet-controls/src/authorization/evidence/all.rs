@@ -70,7 +70,7 @@ pub struct KeptEvidence {
     unclear: u64,
     unclear_callers: Vec<u64>,
     why: Option<Box<str>>,
-    since: i64,
+    watched: i64,
     last: i64,
     enforced: bool,
 }
@@ -198,6 +198,7 @@ pub(in crate::authorization) fn operation(method: &Method, path: &str) -> String
 
 impl KeptEvidence {
     fn of(words: &str, (method, path): (Method, Box<str>), evidence: &Evidence, seen: Seen) -> Self {
+        let watched = seen.watched_until(seen.last);
         Self {
             rule: words.into(),
             method: method.as_str().into(),
@@ -210,7 +211,7 @@ impl KeptEvidence {
             unclear: seen.unclear,
             unclear_callers: seen.unclear_callers,
             why: seen.why,
-            since: seen.since,
+            watched,
             last: seen.last,
             enforced: evidence.is_enforced(),
         }
@@ -237,8 +238,9 @@ impl KeptEvidence {
             unclear: self.unclear,
             unclear_callers,
             why: self.why,
-            since: self.since,
+            since: 0,
             last: self.last,
+            watched: self.watched,
         };
         evidence.judge(&seen);
         evidence.own.store(self.own, Relaxed);

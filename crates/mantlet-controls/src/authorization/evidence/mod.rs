@@ -38,7 +38,7 @@ const MOST_NAMED: usize = 10;
 /// So many answers are all looked at, and after them one of so many.
 const FIRST: u64 = 512;
 const EACH: u64 = 16;
-/// Seconds from the first answer until a rule is enforced by itself.
+/// Seconds for which answers are watched before a rule is enforced by itself.
 const WATCHED: i64 = 24 * 60 * 60;
 
 /// What traffic says of a rule at one operation.
@@ -67,9 +67,11 @@ struct Seen {
     /// Callers that have got them.
     unclear_callers: Vec<u64>,
     why: Option<Box<str>>,
-    /// When the first and the last of all these came, in Unix seconds.
+    /// When the first of this run and the last of all came, in Unix seconds.
     since: i64,
     last: i64,
+    /// Seconds for which earlier runs have watched. While none ran, nothing could contradict it.
+    watched: i64,
 }
 
 /// What is known of a rule at one operation.
@@ -167,7 +169,7 @@ impl Evidence {
         seen.at(now);
         seen.add_own(caller);
         let verdict = self.judge(&seen);
-        let is_ripe = verdict == Verdict::Confirmed && now.saturating_sub(seen.since) >= WATCHED;
+        let is_ripe = verdict == Verdict::Confirmed && seen.watched_until(now) >= WATCHED;
         (by_itself && is_ripe && !self.is_enforced.swap(true, Relaxed)).then_some(News::Enforced)
     }
 
@@ -221,7 +223,8 @@ impl Evidence {
         let seen = self.lock();
         let (verdict, enforced) = (seen.verdict(), by_itself && self.is_enforced());
         let waits = by_itself && !enforced && verdict == Verdict::Confirmed;
-        let from = waits.then(|| Timestamp::from_second(seen.since.saturating_add(WATCHED)).ok()).flatten();
+        let from = seen.since.saturating_add(WATCHED).saturating_sub(seen.watched);
+        let from = Timestamp::from_second(from).ok().filter(|_| waits && seen.since != 0);
         Counted {
             operation,
             own: self.own.load(Relaxed),
@@ -249,6 +252,12 @@ impl Seen {
             self.since = now;
         }
         self.last = now;
+    }
+
+    /// For how many seconds it was watched.
+    const fn watched_until(&self, now: i64) -> i64 {
+        let of_this_run = if self.since == 0 { 0 } else { now.saturating_sub(self.since) };
+        self.watched.saturating_add(of_this_run)
     }
 
     fn add_own(&mut self, caller: u64) {

@@ -120,7 +120,7 @@ fn what_is_kept_comes_back_and_callers_are_known_again() {
     let evidence = of_rule(&before);
     own(&evidence, 1..5, NOW);
     evidence.note_foreign(&caller(1), NOW, REQUEST);
-    evidence.note_unclear(&caller(1), NOW, "the owner is null");
+    evidence.note_unclear(&caller(1), NOW + 3_600, "the owner is null");
     let kept = before.kept();
     let text = serde_json::to_string(&kept).unwrap();
     let read = || serde_json::from_str::<Vec<KeptEvidence>>(&text).unwrap();
@@ -130,11 +130,16 @@ fn what_is_kept_comes_back_and_callers_are_known_again() {
     assert_eq!(after.kept(), kept);
     let evidence = of_rule(&after);
     assert_eq!(evidence.counted(String::new(), true), of_rule(&before).counted(String::new(), true));
-    own(&evidence, 1..5, NOW);
+    // Days later: while nothing ran, nothing could contradict it. An hour of the day is over.
+    let later = NOW + 7 * WATCHED;
+    own(&evidence, 1..5, later);
     assert_eq!(verdict(&evidence), Verdict::Unknown, "they are the same callers");
-    evidence.note_foreign(&caller(1), NOW, REQUEST);
+    evidence.note_foreign(&caller(1), later, REQUEST);
     assert_eq!(verdict(&evidence), Verdict::Unknown);
-    assert_eq!(own(&evidence, 5..6, NOW + WATCHED), Some(News::Enforced));
+    assert_eq!(own(&evidence, 5..6, later + WATCHED - 3_601), None);
+    let from = evidence.counted(String::new(), true).enforced_from;
+    assert_eq!(from, Timestamp::from_second(later + WATCHED - 3_600).ok());
+    assert_eq!(own(&evidence, 5..6, later + WATCHED - 3_600), Some(News::Enforced));
     // It stays enforced.
     let next = AllEvidence::default();
     for one in after.kept() {

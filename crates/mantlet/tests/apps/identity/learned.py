@@ -1,5 +1,5 @@
-"""Notes that belong to their owner, and boards that have one and are for all. Neither is checked. Some pages
-have no owner, and nobody has a draft. A ticket is for the user to whom it is assigned."""
+"""Notes that belong to their owner, and boards that have one and are for all. Neither is checked.
+Some pages have no owner, and there are no drafts. A ticket is for whom it is assigned to."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
