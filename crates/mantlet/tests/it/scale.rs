@@ -133,7 +133,7 @@ fn ask(address: SocketAddr, count: usize, each: impl Fn(usize) -> (usize, String
                     }
                     let (id, token) = each(number);
                     let request = format!(
-                        "GET /notes/{id} HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer {token}\r\n\r\n"
+                        "GET /notes/{id} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
                     );
                     out.write_all(request.as_bytes()).expect("a request");
                     assert_eq!(read(&mut lines), 200);
