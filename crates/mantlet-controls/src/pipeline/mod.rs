@@ -236,10 +236,12 @@ impl<S: Sink> Road<'_, S> {
         let is_asked_for_input = self.due.judged.asks_for(status);
         let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
         let refresh_tokens = &self.policy.refresh_tokens;
+        // authorization: a rule that is only proposed; in the body, if that is readable.
+        let is_learned_from = own::learn_from_head(self, &answer);
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
             || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status)
-            || own::learn_from_head(self, &answer);
+            || is_learned_from;
         let is_needed = self.due.own.as_ref().is_some_and(|own| own.needs(status));
         let asked = match (is_needed, is_asked) {
             (true, _) => responses::Asked::Whole,
