@@ -95,7 +95,7 @@ fn answer_all(stream: &TcpStream, known: &HashMap<String, usize>, users: usize) 
                 return;
             }
             if let Some(rest) = line.strip_prefix("GET ") {
-                target = rest.split(' ').next().unwrap_or_default().to_owned();
+                rest.split(' ').next().unwrap_or_default().clone_into(&mut target);
             } else if let Some((name, value)) = line.split_once(": ")
                 && name.eq_ignore_ascii_case("authorization")
             {
@@ -173,12 +173,10 @@ fn traffic(users: usize, objects: usize) {
     let file = folder.path().join("contract.json");
     fs::write(&file, contract().to_string()).expect("a file");
     let (upstream, state) = (format!("http://{}", app(users)), tempfile::tempdir().expect("a folder"));
-    let config = format!(
-        "[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n[authorization]\nlearn = true\n\
-         [[issuer]]\nissuer = \"https://id.example\"\naudience = [\"notes\"]\nsecret = \"env:SCALE_KEY\"\n"
-    );
+    let config = "[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n[authorization]\nlearn = true\n\
+         [[issuer]]\nissuer = \"https://id.example\"\naudience = [\"notes\"]\nsecret = \"env:SCALE_KEY\"\n";
     let gateway = Setup::serve_with(&upstream, &["--contract", file.to_str().expect("text")])
-        .config(&config)
+        .config(config)
         .state(state.path())
         .variables(vec![("SCALE_KEY", KEY.into())])
         .start();
