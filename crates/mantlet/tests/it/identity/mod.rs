@@ -110,7 +110,11 @@ impl Running {
     }
 
     /// The same in a folder in which the app may have run before.
-    pub(crate) fn start_in(home: Home, subject: &'static Subject, set_up: impl FnOnce(Setup) -> Setup) -> Self {
+    pub(crate) fn start_in(
+        home: Home,
+        subject: &'static Subject,
+        set_up: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
         let setup = Setup::run_with(provided("MANTLET_TEST_IDENTITY"), subject.entry).by_default().heard();
         let gateway = set_up(setup.in_folder(home.folder.path())).start();
         Self { gateway, subject, home }
