@@ -431,6 +431,8 @@ pub const EVENTS: &[&str] = &[
     "api-key-revoked",
     "api-key-ends-soon",
     "refresh-token-not-wrapped",
+    "object-rule-enforced",
+    "object-rule-contradicted",
     // Why a session was ended.
     "logout",
     "password-changed",

@@ -14,7 +14,7 @@
 //! | `sessions`, `keys`, `refresh_tokens` | where sessions, API keys and refresh tokens are kept beyond this process |
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
-//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], `journal`, `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -35,6 +35,7 @@ mod store;
 
 pub mod audit_log;
 mod condition_files;
+pub mod evidence_file;
 mod guests;
 pub mod key_file;
 pub mod quota_file;

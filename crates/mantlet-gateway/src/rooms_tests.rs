@@ -23,6 +23,7 @@ const HOUSES: [House; 6] = [
             &[
                 "audit_log",
                 "condition_files",
+                "evidence_file",
                 "quota_file",
                 "session_file",
                 "key_file",

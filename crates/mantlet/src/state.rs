@@ -1,8 +1,9 @@
 //! The state folder: what outlives a run.
 
 use std::{
-    fs, io,
-    io::Write,
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
     path::{self, Path, PathBuf},
     sync::OnceLock,
 };
@@ -75,6 +76,18 @@ pub(crate) fn secret(folder: &Path, name: &str, text: &str) -> Result<String, No
     }
     let read = guarded::read(&file, Kind::Secret).map_err(NoSecret::Refused)?;
     String::from_utf8(read).map_err(|error| NoSecret::Refused(io::Error::other(error)))
+}
+
+/// The text of a new secret: 32 random bytes.
+pub(crate) fn random_text() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    let mut text = String::new();
+    for byte in bytes {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text + "\n")
 }
 
 /// Whole or not at all: linked into place once it is written.

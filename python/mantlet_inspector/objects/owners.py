@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mantlet_inspector.objects.tables import Reference, Table
-from mantlet_inspector.objects.words import plain, words
+from mantlet_inspector.objects.words import plain, singular, words
 
 DEEPEST = 3  # foreign keys from an object to its user
 # Tables of these say who may see something; others, such as favourites, may too: it is not known.
 MEMBERS = {
     *("access", "acl", "collaborator", "grant", "invitation", "invite", "member", "membership"),
     *("participant", "permission", "share"),
-}
-# A user with this part in an object is not its owner.
-OTHER_PARTS = {
-    *("approved", "approver", "assigned", "assignee", "deleted", "edited", "editor", "handled", "invited"),
-    *("inviter", "last", "lent", "manager", "moderated", "moderator", "modified", "processed", "referred"),
-    *("referrer", "reviewed", "reviewer", "updated", "verified", "verifier"),
 }
 # Groups whose members see what is the group's, and nobody else does. Others, such as clubs and
 # channels, may be open to all.
@@ -28,6 +22,12 @@ TENANTS = {
 # Of these, too, where users have a column for the one that they are in. A user's company may only
 # be something that is told of the user.
 SURELY_TENANTS = {"org", "organisation", "organization", "tenant", "workspace"}
+# Words of a column by which a user is named as the one whose the object is. Others name a part
+# that a user has in it: `created_by`, `assignee_id`, `reviewer_id`; and `author_id`, because what
+# authors write is read by others.
+OWNING = {"account", "customer", "member", "owned", "owner", "uid", "user", "username"}
+# What else stands in such names.
+KEYS = {"by", "email", "fk", "id", "key", "name", "no", "number", "pk", "uuid"}
 NONE = {"kind": "none"}
 
 
@@ -103,7 +103,7 @@ class Owners:
 
     def column(self, table: Table, reference: Reference) -> dict[str, Any]:
         names = columns_of(table, reference)
-        if len(names) != 1 or OTHER_PARTS & {*words(names[0])}:
+        if len(names) != 1:
             return {"kind": "ambiguous", "columns": sorted(names)}
         step = self.step(table, reference)
         return {"kind": "column", "step": step, **({"nullable": True} if step["nullable"] else {})}
@@ -178,7 +178,16 @@ class Owners:
             "to": target.name,
             "key": target.field(aims[0]) if aims else "id",
             "nullable": bool(column and column.nullable),
+            **({"part": True} if self.is_part(target, column.name if column else field) else {}),
         }
+
+    def is_part(self, target: Table, name: str) -> bool:
+        """Whether a column that leads to a user does not say that this is the owner. One that is
+        called as the table of users is says no part, in whatever language: `usuario_id`."""
+        if not self.is_user(target.name):
+            return False
+        left = [singular(word) for word in words(name) if word not in KEYS]
+        return "_".join(left) not in target.names and not (left and {*left} <= OWNING)
 
     def is_user(self, name: str) -> bool:
         return self.user is not None and (name == self.user.name or name in self.user.bases)

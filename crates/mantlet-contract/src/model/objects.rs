@@ -163,6 +163,10 @@ pub struct Step {
     /// It may be null.
     #[serde(default)]
     pub nullable: bool,
+    /// It leads to a user, and its name says which part the user has in the object, not that it is theirs:
+    /// `created_by`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
 }
 
 /// What the path and the answer of an operation have to do with the app's tables.

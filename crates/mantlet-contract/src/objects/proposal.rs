@@ -32,6 +32,8 @@ pub struct Proposal {
     pub passes_missing: bool,
     /// Conditions under which a caller may see objects of others, as the app's own columns call them.
     pub roles: Vec<String>,
+    /// What keeps it from being enforced by itself, whatever traffic says.
+    pub doubts: Vec<String>,
     /// It rests on names alone: the answers are not declared.
     pub is_assumed: bool,
     /// What it rests on.
@@ -41,9 +43,15 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// Whether a mapper and the declared answers agree on whose the objects are.
+    pub const fn is_sure(&self) -> bool {
+        self.doubts.is_empty() && !self.is_assumed && self.missing.is_empty()
+    }
+
     /// As it is written in the configuration.
     pub fn to_toml(&self) -> String {
         let mut lines: Vec<String> = self.evidence.iter().map(|why| format!("# {why}")).collect();
+        lines.extend(self.doubts.iter().map(|why| format!("# doubt: {why}")));
         lines.extend(self.missing.iter().map(|what| format!("# missing: {what}")));
         lines.push("[[authorization.own]]".to_owned());
         let mut add = |key: &str, value: String| lines.push(format!("{key:<7} = {value}"));
@@ -78,6 +86,8 @@ impl Proposal {
         }
         if self.is_assumed {
             add("mode", format!("{} # until the answers were seen to have it", text("report")));
+        } else if !self.doubts.is_empty() {
+            add("mode", format!("{} # until you know that it is right", text("report")));
         }
         if let Some(column) = &self.nullable {
             lines.push(if self.passes_nulls {

@@ -21,7 +21,7 @@ use super::{
     text::quoted,
     words::{is_joining, is_private, is_to_others},
 };
-use crate::model::{Group, Objects, Owner, Shape, ShownAs, Table, User};
+use crate::model::{Group, Objects, Owner, Shape, Shown, ShownAs, Step, Table, TableSource, User};
 
 /// What is proposed for a table.
 #[derive(Default)]
@@ -95,7 +95,16 @@ impl<'p, 'c> Proposing<'p, 'c> {
             }
             let evidence = format!("`{{{name}}}` is `{table}.{field}`");
             let draft = self.draft(format!("path:{name}"), self.caller.attribute(field), vec![evidence]);
-            self.add(table, path, &own, draft);
+            // What an answer shows of the user agrees with the path.
+            let shows_user = |one: &Located<'c>| {
+                let shown = one.shows().filter(|shown| shown.owner.is_some());
+                shown.is_some_and(|shown| self.is_sure(&shown.table, shown))
+            };
+            let (sure, unsure): (Vec<_>, Vec<_>) = own.into_iter().partition(|one| shows_user(one));
+            let doubts =
+                vec!["only the path says so: the declared answer does not show whose it is".to_owned()];
+            self.add(table, path, &sure, draft.clone());
+            self.add(table, path, &unsure, Proposal { doubts, ..draft });
         }
     }
 
@@ -253,7 +262,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             Some(group) => self.caller.group(group).unwrap_or_else(|| self.caller.attribute(own.key())),
             None => self.caller.attribute(own.key()),
         };
-        self.draft(owner, attribute, vec![own.chain(), evidence])
+        Proposal { doubts: self.doubts_of(own), ..self.draft(owner, attribute, vec![own.chain(), evidence]) }
     }
 
     fn draft(&self, owner: String, attribute: Attribute, mut evidence: Vec<String>) -> Proposal {
@@ -409,6 +418,35 @@ impl<'p, 'c> Proposing<'p, 'c> {
 
     fn at(&self, path: &str) -> Vec<&'p Located<'c>> {
         self.all.iter().filter(|one| one.path == path).collect()
+    }
+
+    /// Why the owner may be another one than the foreign keys lead to.
+    fn doubts_of(&self, own: &Owned<'c>) -> Vec<String> {
+        let steps = || own.steps.iter().chain(own.beside);
+        let mut doubts = Vec::new();
+        if let Some(part) = steps().find(|step| step.part) {
+            let (table, column) = (&part.table, &part.column);
+            doubts.push(format!(
+                "`{table}.{column}` names a user, and its name does not say that the user is the owner"
+            ));
+        }
+        let is_text = |step: &&Step| self.source_of(&step.table) == Some(TableSource::Statement);
+        if let Some(step) = steps().find(is_text) {
+            doubts.push(format!("`{}` is known from a text of the app, not from a mapper", step.table));
+        }
+        doubts
+    }
+
+    /// Whether mapper and declared answer say whose the objects of a table are.
+    fn is_sure(&self, table: &str, shown: &Shown) -> bool {
+        let Some(table) = self.objects.tables.iter().find(|one| one.name == table) else { return false };
+        let own = Owned::of(table).filter(|own| own.group.is_none());
+        let is_known = table.owner == Owner::User || own.is_some_and(|own| self.doubts_of(&own).is_empty());
+        is_known && !is_assumed(shown) && table.source != TableSource::Statement
+    }
+
+    fn source_of(&self, table: &str) -> Option<TableSource> {
+        self.objects.tables.iter().find(|one| one.name == table).map(|one| one.source)
     }
 
     /// Whether what it shows of a user may be for all: something else than the user is shown of

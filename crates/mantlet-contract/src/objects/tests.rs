@@ -477,3 +477,39 @@ fn below_something_else_a_user_is_another_one() {
     let found = find(&app(&[orders()], &[route("PUT /orders/{id}/readers/{user_id}", &both)], Some(2)));
     assert_eq!(lines(&found), Vec::<String>::new());
 }
+
+#[test]
+fn a_rule_is_sure_where_a_mapper_and_a_declared_answer_agree_and_nothing_is_in_doubt() {
+    let sure = |table: Value, route: Value, me: Option<usize>| {
+        let found = find(&app(&[table], &[route], me));
+        let proposals: Vec<_> = found.tables.iter().flat_map(|table| table.proposals.clone()).collect();
+        let [proposal] = proposals.as_slice() else { panic!("{found:?}") };
+        let text = proposal.to_toml();
+        assert_eq!(text.contains("mode    = \"report\""), !proposal.is_sure() && proposal.missing.is_empty());
+        assert_eq!(text.contains("# doubt: "), !proposal.doubts.is_empty(), "{text}");
+        proposal.is_sure()
+    };
+    assert!(sure(orders(), one_order("GET"), Some(2)));
+    let mut part = orders();
+    part["owner"]["step"]["part"] = json!(true);
+    assert!(!sure(part, one_order("GET"), Some(2)), "its name says another part");
+    let mut text = orders();
+    text["source"] = json!("statement");
+    assert!(!sure(text, one_order("GET"), Some(2)), "no mapper says it");
+    let mut assumed = one_order("GET");
+    assumed["operation"]["objects"]["shows"]["evidence"] = json!("path");
+    assert!(!sure(orders(), assumed, Some(2)), "no declared answer shows it");
+    assert!(!sure(orders(), one_order("GET"), Some(1)), "the caller's attribute is assumed");
+    assert!(!sure(orders(), one_order("GET"), None), "the caller's attribute is missing");
+    // A path alone, and one whose answer shows the same.
+    let key = keys(&[("user_id", "users")]);
+    let alone = json!({"parameters": key});
+    assert!(!sure(orders(), route("GET /users/{user_id}/orders", &alone), Some(2)));
+    let shown = json!({"parameters": key, "shows": shows("orders", "list", &json!({"owner": "/user_id", "items": ""}))});
+    assert!(sure(orders(), route("GET /users/{user_id}/orders", &shown), Some(2)));
+    let nested = json!([step("lines.order_id", "orders.id"), step("orders.sent_by", "users.id")]);
+    let mut lines = table("lines", &json!({"kind": "nested", "steps": nested}));
+    lines["owner"]["steps"][1]["part"] = json!(true);
+    let shown = json!({"parameters": keys(&[("id", "lines")]), "shows": shows("lines", "one", &json!({"owner": "/order/sent_by"}))});
+    assert!(!sure(lines, route("GET /lines/{id}", &shown), Some(2)), "the owner of the parent is in doubt");
+}

@@ -15,6 +15,12 @@ pub(super) fn owned(table: &Table) -> String {
                 through(beside).replacen("are owned by", "by", 1)
             )
         }
+        Owner::Column { step, .. } if step.part => {
+            format!(
+                "have one column that names a user, and it does not say that this is the owner (`{}`)",
+                step.column
+            )
+        }
         Owner::Column { step, .. } => {
             format!("are owned by `{}.{}` through `{}`", step.to, step.key, step.column)
         }

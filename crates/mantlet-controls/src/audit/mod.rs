@@ -41,7 +41,7 @@ pub struct Record {
     pub time: Timestamp,
     /// `request-refused`; `request-changed`; `request-would-be-changed`; `request-left-to-app`; `contract-contradicted`; `token-key-found`, `token-verdict-contradicted`; `response-changed`; in report mode `request-would-be-refused` or `response-would-be-changed`;
     /// `response-not-judged`; `connection-refused`; `quota-warning`, `quota-reset`; `store-unavailable`, `store-recovered`; `client-banned`, in report mode
-    /// `client-would-be-banned`; `ban-lifted`; `session-ended`; `stream-ended`, in report mode `stream-would-be-ended`; `throttle-usage`; `records-summed`.
+    /// `client-would-be-banned`; `ban-lifted`; `session-ended`; `object-rule-enforced`, `object-rule-contradicted`; `stream-ended`, in report mode `stream-would-be-ended`; `throttle-usage`; `records-summed`.
     pub security_event: &'static str,
     /// The action: `refuse`, `pass`, `strip`, `replace`, `ban`, `lift`, `revoke`, `end` or `count`.
     pub action: &'static str,
@@ -138,6 +138,12 @@ impl Record {
             mode: mode.as_str(),
             ..Self::plain(call, Reason::TokenInvalid).about(Some(place))
         }
+    }
+
+    /// The record of a proposed rule that is enforced by itself from now on, or will not be.
+    pub(crate) fn of_proposed_rule(call: &Call, event: &'static str, mode: Mode, rule: &str) -> Self {
+        let plain = Self::plain(call, Reason::ObjectForeign).about(Some(rule));
+        Self { security_event: event, reason: event, mode: mode.as_str(), ..plain }
     }
 
     /// The record of an API key that is in use and ends soon.

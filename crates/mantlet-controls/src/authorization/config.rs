@@ -112,7 +112,7 @@ impl Section for Config {
         let allow = check(&self.allow, "allow", context, &known, &mut mistakes);
         let deny = check(&self.deny, "deny", context, &known, &mut mistakes);
         let evidence: AllEvidence = context.deployment.kept.get();
-        let own = own::check(&self.own, "own", context, (&known, &evidence), &mut mistakes);
+        let own = own::check(&self.own, context, (&known, &evidence), &mut mistakes);
         let me = self.me.as_deref().map(|text| {
             let is_path = text.starts_with('/') && !text.contains('{') && text.parse::<Uri>().is_ok();
             is_path.then(|| text.into()).ok_or_else(|| {

@@ -45,7 +45,7 @@ mod circumstance;
 mod condition;
 mod config;
 mod countries;
-mod evidence;
+pub(crate) mod evidence;
 mod files;
 mod hours;
 mod network;
@@ -66,7 +66,7 @@ use self::{
 };
 pub use self::{
     config::{Config, RuleConfig},
-    evidence::{Counted, Verdict},
+    evidence::{AllEvidence, Counted, KeptEvidence, Verdict},
     files::{ConditionFile, FileContent, Taken},
     network::NetworkConfig,
     own::{ListAction, OwnConfig, Unclear, Writes},
@@ -154,13 +154,17 @@ fn tags(call: &Call) -> &[String] {
 impl Policy {
     /// Whether a rule for this request is about something that its credential does not say.
     pub(crate) fn asks_about(&self, call: &Call) -> bool {
-        if !self.knows_callers() {
-            return false;
-        }
-        let (method, tags) = (&call.method, tags(call));
-        let mut rules =
-            self.deny.of(method, call.spellings(), tags).chain(self.allow.of(method, call.spellings(), tags));
-        rules.any(|rule| rule.asks_about(call)) || own_of(&self.own, call).any(|own| own.asks_about(call))
+        let has_rules = !(self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty());
+        let is_asked = has_rules && {
+            let (method, tags) = (&call.method, tags(call));
+            let mut rules = self.deny.of(method, call.spellings(), tags).chain(self.allow.of(
+                method,
+                call.spellings(),
+                tags,
+            ));
+            rules.any(|rule| rule.asks_about(call)) || own_of(&self.own, call).any(|own| own.asks_about(call))
+        };
+        is_asked || (self.proposed.enforced_asks_about(call) && !self.has_own(call))
     }
 
     /// The operation that tells a caller about itself.
@@ -173,32 +177,35 @@ impl Policy {
 
     /// Whether answers about callers may be known.
     pub(crate) const fn knows_callers(&self) -> bool {
-        !(self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty())
+        !(self.deny.is_empty() && self.allow.is_empty() && self.own.is_empty()) || self.proposed.is_on()
     }
 
     /// The rules about the owner of what a request is for. Nothing is allocated if there is none.
     pub(crate) fn own(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
-        let mut rules = self.proposed.enforced(call, query, &|rule| self.has(rule));
         if !self.own.is_empty() {
-            rules.extend(own_of(&self.own, call).filter(|rule| rule.counts_for(call, query)).cloned());
+            let mut own = own_of(&self.own, call).peekable();
+            // What the operator says counts more than what is proposed.
+            if own.peek().is_some() {
+                return own.filter(|rule| rule.counts_for(call, query)).cloned().collect();
+            }
         }
-        rules
+        Vec::from_iter(self.proposed.enforced(call, query))
     }
 
-    /// Whether the configuration has a rule that says the same.
-    fn has(&self, rule: &Own) -> bool {
-        self.own.all().any(|own| Arc::ptr_eq(&own.evidence, &rule.evidence))
+    /// The rule that nothing depends on but what is learned. None if the configuration has one.
+    pub(crate) fn learning(&self, call: &Call, query: Option<&str>) -> Option<Arc<Own>> {
+        self.proposed.learning(call, query).filter(|_| !self.has_own(call))
     }
 
-    /// The rules that nothing depends on but what is learned. None if the configuration has one.
-    pub(crate) fn learning(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
-        if self.has_own(call) { Vec::new() } else { self.proposed.of(call, query) }
+    /// Whether objects are read to learn from requests whose answer does not show the owner.
+    pub(crate) fn reads_to_learn(&self) -> bool {
+        self.proposed.reads()
     }
 
     /// Whether the app is asked who calls so that something is learned. Only about callers that are
     /// proven by a token, for which a question changes nothing.
     pub(crate) fn asks_to_learn(&self, call: &Call) -> bool {
-        call.principal.is_some() && !self.has_own(call) && self.proposed.ask_about(call)
+        call.principal.is_some() && self.proposed.ask_about(call) && !self.has_own(call)
     }
 
     /// Whether the configuration says whose the object of a request has to be.

@@ -1,25 +1,28 @@
 //! Rules about owners that the app's own tables propose. They refuse nothing: what they would say is
-//! counted, until the operator takes them over. In strict posture one that traffic has confirmed is
-//! enforced.
+//! counted, until the operator takes them over.
+//!
+//! In strict posture one is enforced by itself, at one operation, if
+//! 1. a mapper says that a column leads to the user, and the name of the column that it is the owner;
+//! 2. the declared answer shows the owner ([`Proposal::is_sure`] knows of these two);
+//! 3. traffic of this operation has confirmed it for a day ([`super::evidence`]);
+//! 4. the configuration says nothing of whose its objects are.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use http::Method;
-use mantlet_contract::objects::Proposal;
+use mantlet_contract::{objects::Proposal, routes::HttpRoute};
 use serde::Serialize;
 
 use super::{
     circumstance::Known,
-    evidence::{AllEvidence, Counted, Evidence, Verdict},
+    evidence::{AllEvidence, Counted, Evidence, RuleEvidence, operation},
     own::{self, Own, OwnConfig, Unclear},
-    own_of,
 };
 use crate::{
     Call, Mode,
-    config::{Context, Posture},
-    operation::Contract,
-    selection::Selection,
+    config::{Context, Posture, template::as_get},
+    operation::{Contract, address},
 };
 
 /// The rules of the contract in force.
@@ -31,13 +34,21 @@ pub(super) struct Proposed {
     compiled: ArcSwapOption<Compiled>,
 }
 
+/// The rules of a contract by operation: what a request costs does not depend on their number.
 #[derive(Debug)]
 struct Compiled {
     contract: Arc<Contract>,
-    /// They only report.
-    rules: Selection<Arc<Own>>,
-    /// The same, enforced.
-    enforced: Selection<Arc<Own>>,
+    rules: HashMap<(usize, Method), OfOperation>,
+}
+
+/// The rule for an operation. There is one at most.
+#[derive(Debug)]
+struct OfOperation {
+    /// It only learns.
+    learning: Arc<Own>,
+    /// The same, enforced; none if it never is by itself.
+    enforced: Option<Arc<Own>>,
+    evidence: Arc<Evidence>,
 }
 
 /// A rule, and what is known of it.
@@ -50,8 +61,8 @@ pub struct Told {
     pub toml: String,
     /// `proposed`, or its mode.
     pub mode: String,
-    /// What traffic says.
-    pub counted: Counted,
+    /// What traffic says, for each operation.
+    pub counted: Vec<Counted>,
 }
 
 impl Proposed {
@@ -59,103 +70,147 @@ impl Proposed {
         Self { is_on, context: context.clone(), evidence, compiled: ArcSwapOption::empty() }
     }
 
-    /// The rules for a request whose verdict is to be learned from. Nothing for most requests.
-    pub(super) fn of(&self, call: &Call, query: Option<&str>) -> Vec<Arc<Own>> {
-        let Some(compiled) = self.compiled_for(call) else { return Vec::new() };
-        let rules = own_of(&compiled.rules, call);
-        let rules = rules.filter(|rule| rule.counts_for(call, query) && rule.evidence.is_due());
-        rules.cloned().collect()
+    /// The rule for a request whose verdict is to be learned from. None for most requests.
+    pub(super) fn learning(&self, call: &Call, query: Option<&str>) -> Option<Arc<Own>> {
+        let is_learned_from = matches!(call.method, Method::GET) || (self.reads() && !call.method.is_safe());
+        let is_due = |one: &OfOperation| one.learning.counts_for(call, query) && one.evidence.is_due();
+        self.with(call, |one| (is_learned_from && is_due(one)).then(|| Arc::clone(&one.learning)))
     }
 
-    /// The rules for a request that are enforced without a line of configuration.
-    pub(super) fn enforced(
-        &self,
-        call: &Call,
-        query: Option<&str>,
-        has: &dyn Fn(&Own) -> bool,
-    ) -> Vec<Arc<Own>> {
-        if self.context.posture != Posture::Strict || self.context.report_only {
-            return Vec::new();
-        }
-        let Some(compiled) = self.compiled_for(call) else { return Vec::new() };
-        let rules = own_of(&compiled.enforced, call);
-        let is_sure = |rule: &&Arc<Own>| !has(rule) && rule.evidence.verdict() == Verdict::Confirmed;
-        rules.filter(is_sure).filter(|rule| rule.counts_for(call, query)).cloned().collect()
+    /// The rule for a request that is enforced without a line of configuration.
+    pub(super) fn enforced(&self, call: &Call, query: Option<&str>) -> Option<Arc<Own>> {
+        self.with(call, |one| {
+            let rule = one.enforced.as_ref().filter(|_| one.evidence.is_enforced())?;
+            rule.counts_for(call, query).then(|| Arc::clone(rule))
+        })
     }
 
     /// Attributes of the caller that its credential does not say, and that may decide a rule for this
     /// request.
     pub(super) fn ask_about(&self, call: &Call) -> bool {
-        let Some(compiled) = self.compiled_for(call) else { return false };
-        let mut rules = own_of(&compiled.rules, call);
-        rules.any(|rule| rule.asks_about(call))
+        let is_asked = matches!(call.method, Method::GET) || self.reads();
+        self.with(call, |one| (is_asked && one.learning.asks_about(call)).then_some(())).is_some()
     }
 
-    fn compiled_for(&self, call: &Call) -> Option<Arc<Compiled>> {
-        let contract = &call.operation.as_ref()?.contract;
-        if !self.is_on
-            || contract.proposals().is_empty()
-            || !matches!(call.method, Method::GET) && !self.is_strict()
-        {
-            return None;
-        }
-        if let Some(compiled) =
-            self.compiled.load_full().filter(|known| Arc::ptr_eq(&known.contract, contract))
-        {
-            return Some(compiled);
-        }
-        let compiled = Arc::new(self.compile(contract));
-        self.compiled.store(Some(Arc::clone(&compiled)));
-        Some(compiled)
+    /// The same, of the rule that is enforced.
+    pub(super) fn enforced_asks_about(&self, call: &Call) -> bool {
+        let asks = |one: &OfOperation| {
+            let rule = one.enforced.as_ref().filter(|_| one.evidence.is_enforced())?;
+            rule.asks_about(call).then_some(())
+        };
+        self.with(call, asks).is_some()
     }
 
-    fn is_strict(&self) -> bool {
+    /// Whether rules are proposed at all.
+    pub(super) const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether objects are read to learn from requests whose answer does not show the owner. Once the rule is
+    /// enforced they are read, too.
+    pub(super) fn reads(&self) -> bool {
         self.context.posture == Posture::Strict
     }
 
-    fn compile(&self, contract: &Arc<Contract>) -> Compiled {
-        let rules = |mode: Mode| {
-            let configs: Vec<_> = contract
-                .proposals()
-                .iter()
-                .filter(|one| is_whole(one))
-                .map(|one| config(one, mode))
-                .collect();
-            // What cannot be compiled is left out: it is only a proposal.
-            own::check(
-                &configs,
-                "proposed",
-                &self.context,
-                (&Known::default(), &self.evidence),
-                &mut Vec::new(),
-            )
-        };
-        Compiled {
-            contract: Arc::clone(contract),
-            rules: rules(Mode::Report),
-            enforced: rules(Mode::Enforce),
+    fn with<T>(&self, call: &Call, then: impl FnOnce(&OfOperation) -> Option<T>) -> Option<T> {
+        let matched = call.operation.as_ref()?;
+        if !self.is_on || matched.contract.proposals().is_empty() || call.opens_websocket {
+            return None;
         }
+        let known = self.compiled.load();
+        let known = known.as_ref().filter(|known| Arc::ptr_eq(&known.contract, &matched.contract));
+        let method = as_get(&call.method).unwrap_or(&call.method);
+        let place = (address(&matched.route), method.clone());
+        if let Some(compiled) = known {
+            return compiled.rules.get(&place).and_then(then);
+        }
+        let compiled = Arc::new(self.compile(&matched.contract));
+        self.compiled.store(Some(Arc::clone(&compiled)));
+        compiled.rules.get(&place).and_then(then)
+    }
+
+    fn compile(&self, contract: &Arc<Contract>) -> Compiled {
+        let mut rules = HashMap::new();
+        for (number, proposal) in contract.proposals().iter().enumerate() {
+            let (Some(learning), Some(enforced)) =
+                (self.rule(number, proposal, Mode::Report), self.rule(number, proposal, Mode::Enforce))
+            else {
+                continue;
+            };
+            let enforced = Some(enforced).filter(|_| self.is_by_itself(proposal));
+            for (route, method) in operations(contract, proposal) {
+                if let Some(evidence) = learning.evidence.of(&method, route.own_path()) {
+                    let (learning, enforced) = (Arc::clone(&learning), enforced.clone());
+                    rules.entry((address(route), method)).or_insert(OfOperation {
+                        learning,
+                        enforced,
+                        evidence,
+                    });
+                }
+            }
+        }
+        Compiled { contract: Arc::clone(contract), rules }
+    }
+
+    /// None if something has to be added before it works.
+    fn rule(&self, number: usize, proposal: &Proposal, mode: Mode) -> Option<Arc<Own>> {
+        let config = config(proposal, mode);
+        let (evidence, mut mistakes) = (self.of(&config), Vec::new());
+        let (place, number) = (format!("proposed rule {}", number + 1), number + 1);
+        let by_itself = self.is_by_itself(proposal);
+        let mut rule =
+            own::of_config(&config, place.into(), evidence, str::to_owned, &Known::default(), &mut mistakes);
+        rule.proposed = Some(own::Proposed { number, by_itself });
+        (proposal.missing.is_empty() && mistakes.is_empty()).then(|| Arc::new(rule))
+    }
+
+    /// Whether it is enforced without a line of configuration once it is confirmed.
+    fn is_by_itself(&self, proposal: &Proposal) -> bool {
+        self.context.posture == Posture::Strict && !self.context.report_only && proposal.is_sure()
+    }
+
+    fn of(&self, config: &OwnConfig) -> Arc<RuleEvidence> {
+        self.evidence.of(own::words(config))
     }
 
     /// All of them that the configuration does not have, with what is known.
-    pub(super) fn told(&self, contract: &Contract, has: &dyn Fn(&Arc<Evidence>) -> bool) -> Vec<Told> {
-        let numbered = contract.proposals().iter().enumerate().map(|(number, proposal)| {
-            (number, proposal, self.evidence.of(own::words(&config(proposal, Mode::Report))))
-        });
-        let new = numbered.filter(|(_, _, evidence)| !has(evidence));
-        let told = new.map(|(number, proposal, evidence)| Told {
-            rule: (number + 1).to_string(),
-            toml: proposal.to_toml(),
-            mode: "proposed".to_owned(),
-            counted: evidence.counted(),
-        });
-        told.collect()
+    pub(super) fn told(&self, contract: &Contract, has: &dyn Fn(&Arc<RuleEvidence>) -> bool) -> Vec<Told> {
+        let mut told = Vec::new();
+        for (number, proposal) in contract.proposals().iter().enumerate() {
+            let evidence = self.of(&config(proposal, Mode::Report));
+            if has(&evidence) {
+                continue;
+            }
+            let by_itself = self.is_on && self.is_by_itself(proposal);
+            let counted = operations(contract, proposal).into_iter().filter_map(|(route, method)| {
+                let path = route.own_path();
+                Some(evidence.of(&method, path)?.counted(operation(&method, path), by_itself))
+            });
+            told.push(Told {
+                rule: (number + 1).to_string(),
+                toml: proposal.to_toml(),
+                mode: "proposed".to_owned(),
+                counted: counted.filter(|_| proposal.missing.is_empty()).collect(),
+            });
+        }
+        told
     }
 }
 
-/// Whether nothing has to be added before it works.
-fn is_whole(proposal: &Proposal) -> bool {
-    proposal.missing.is_empty()
+/// The operations of a proposal.
+fn operations<'c>(contract: &'c Contract, proposal: &Proposal) -> Vec<(&'c Arc<HttpRoute>, Method)> {
+    let is_named = |method: &str| {
+        // It is judged, and counted, as GET is.
+        method != "HEAD" && (proposal.methods.is_empty() || proposal.methods.iter().any(|own| own == method))
+    };
+    let mut found = Vec::new();
+    for path in &proposal.paths {
+        for route in contract.routes().http().filter(|route| route.own_path() == path) {
+            let named = route.methods.iter().filter(|method| is_named(method));
+            found.extend(named.filter_map(|own| Some((route, Method::from_bytes(own.as_bytes()).ok()?))));
+        }
+    }
+    found
 }
 
 const fn passes(is_it: bool) -> Unclear {

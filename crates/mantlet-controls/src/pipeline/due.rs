@@ -10,7 +10,7 @@ use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     authentication::{AllShown, Browser, Course, Presented, Sent},
-    authorization::own::Own,
+    authorization::own::{Own, Whose},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -84,8 +84,11 @@ pub(super) struct Due {
     pub(super) stranger: Option<Stranger>,
     /// authorization: the rules about whose the object is.
     pub(super) own: Option<Box<Watched>>,
-    /// authorization: rules that are compared with the answer, and change nothing.
-    pub(super) learning: Vec<Arc<Own>>,
+    /// authorization: the rule that is compared with the answer, and changes nothing.
+    pub(super) learning: Option<Arc<Own>>,
+    /// authorization: what rules have found before the app had the request. It counts as evidence if the
+    /// app accepts it.
+    pub(super) found: Vec<(Arc<Own>, Whose)>,
     /// csrf: the request's session and token, if tokens are required.
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.

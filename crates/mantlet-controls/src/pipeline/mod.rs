@@ -216,6 +216,7 @@ impl<S: Sink> Road<'_, S> {
             Ok(answer) => {
                 self.due.reached = Reached::Answered;
                 caller::answered(self, answer.status());
+                own::count_found(self, answer.status());
                 // authorization: the app has not looked at it, either.
                 if let Some(refusal) = self.due.reported.take().filter(|_| answer.status().is_success()) {
                     self.audit.record(Record::of(&self.call, &refusal, Mode::Report));
@@ -235,10 +236,12 @@ impl<S: Sink> Road<'_, S> {
         let is_asked_for_input = self.due.judged.asks_for(status);
         let is_asked_for_tokens = authentication.asks_for(&self.call, &self.due.presented, status);
         let refresh_tokens = &self.policy.refresh_tokens;
+        // authorization: a rule that is only proposed; in the body, if that is readable.
+        let is_learned_from = own::learn_from_head(self, &answer);
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
             || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status)
-            || (status.is_success() && !self.due.learning.is_empty());
+            || is_learned_from;
         let is_needed = self.due.own.as_ref().is_some_and(|own| own.needs(status));
         let asked = match (is_needed, is_asked) {
             (true, _) => responses::Asked::Whole,
@@ -315,10 +318,8 @@ impl<S: Sink> Road<'_, S> {
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
             events = self.course_of((status, headers), said, is_shared);
-            // authorization: the same for rules that are only proposed.
-            if let Some(said) = said.filter(|_| status.is_success() && responses::is_json(headers)) {
-                self.due.learning.iter().for_each(|rule| rule.learn(&self.call, said));
-            }
+            // authorization: the same for a rule that is only proposed.
+            own::learn(self, (status, headers), said);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
         Seen { answer, new_token, events }

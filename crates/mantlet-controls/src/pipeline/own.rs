@@ -14,8 +14,9 @@ use super::{
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody, ResponseBody, account,
     audit::{Record, Sink},
+    authorization::evidence::News,
     authorization::own::{
-        After, Before, Own, Sent, Whose,
+        After, Before, Own, SILENT, Sent, Whose,
         absent::{self, hide_times},
     },
     cors,
@@ -65,9 +66,9 @@ where
 {
     let (authorization, query) = (&road.policy.authorization, request.uri().query());
     let rules = authorization.own(&road.call, query);
-    let learning = if rules.is_empty() { authorization.learning(&road.call, query) } else { Vec::new() };
+    let learning = if rules.is_empty() { authorization.learning(&road.call, query) } else { None };
     // Nearly always; only where a rule applies anything is looked up.
-    if rules.is_empty() && learning.is_empty() {
+    if rules.is_empty() && learning.is_none() {
         return Ok(());
     }
     // A method that the operation does not have is the app's to refuse, and so is a preflight: a browser
@@ -78,25 +79,107 @@ where
     {
         return Ok(());
     }
-    if rules.is_empty() {
-        road.due.learning = waiting(&road.call, learning, query);
+    if let Some(rule) = learning {
+        if let Some(read) = learn_before(road, rule, request) {
+            let asked = (request.uri().clone(), request.headers().clone());
+            Box::pin(learn_by_reading(road, read, asked, app)).await;
+        }
         return Ok(());
     }
     // Boxed: rare, and the future of every request would be larger for it.
     Box::pin(judge_before(road, rules, request, app)).await
 }
 
-/// Those of the rules that have to see the answer. What the others say is counted at once.
-fn waiting(call: &Call, rules: Vec<Arc<Own>>, query: Option<&str>) -> Vec<Arc<Own>> {
-    let waits = |rule: &Arc<Own>| match rule.before(call, query, Sent::Other) {
-        Before::Answer => !rule.leads_elsewhere(),
+/// What a rule says that nothing depends on is counted once the app has answered. Returns what has to be read
+/// for that.
+fn learn_before<B, S>(
+    road: &mut Road<'_, S>,
+    rule: Arc<Own>,
+    request: &Request<RequestBody<B>>,
+) -> Option<(Arc<Own>, Vec<String>)> {
+    if !rule.knows(&road.call) {
+        return None;
+    }
+    let targets = match rule.before(&road.call, request.uri().query(), Sent::Other) {
         Before::Known(whose) => {
-            rule.note(call, whose);
+            road.due.found.push((rule, whose));
+            return None;
+        }
+        Before::Answer if !rule.leads_elsewhere() => {
+            road.due.learning = Some(rule);
+            return None;
+        }
+        Before::Answer | Before::ReadHere => vec![request.uri().path().to_owned()],
+        Before::ReadAt(targets) => targets,
+    };
+    let is_read = road.policy.authorization.reads_to_learn() && !rule.is_contradicted(&road.call);
+    is_read.then_some((rule, targets))
+}
+
+/// Reads objects only to learn whose they are.
+async fn learn_by_reading<B, A, S>(
+    road: &mut Road<'_, S>,
+    (rule, targets): (Arc<Own>, Vec<String>),
+    (target, headers): (Uri, HeaderMap),
+    app: &mut A,
+) where
+    A: App<B>,
+    S: Sink,
+{
+    let since = road.call.clock.instant();
+    let watched = Watched { by_answer: Vec::new(), target, headers, is_enforced: false, since };
+    // Where nothing is refused, nothing ends the request.
+    if let Ok(whose) = read(road, &rule, app, &watched, targets, true).await {
+        road.due.found.push((rule, whose));
+    }
+}
+
+/// Counts what was found before the app had the request, if the app has accepted it. What it refuses proves
+/// nothing.
+pub(super) fn count_found<S: Sink>(road: &mut Road<'_, S>, status: StatusCode) {
+    for (rule, whose) in std::mem::take(&mut road.due.found) {
+        if status.is_success() {
+            tell(road, &rule, rule.note(&road.call, whose));
+        }
+    }
+}
+
+/// Learns from the head of an answer. Returns whether its body is needed for it.
+pub(super) fn learn_from_head<B: Body, S: Sink>(road: &Road<'_, S>, answer: &Response<B>) -> bool {
+    let Some(rule) = &road.due.learning else { return false };
+    // The client has asked for these: if a rule is in force, it cannot.
+    if matches!(
+        answer.status(),
+        StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+    ) {
+        return false;
+    }
+    match head_of(&road.call, answer) {
+        Head::Nothing => false,
+        Head::Json => true,
+        Head::Unclear(why) => {
+            tell(road, rule, rule.note(&road.call, Whose::Unclear(why)));
             false
         }
-        Before::ReadHere | Before::ReadAt(_) => false,
+    }
+}
+
+/// Learns from the body of an answer.
+pub(super) fn learn<S: Sink>(road: &Road<'_, S>, answer: (StatusCode, &HeaderMap), said: Option<&[u8]>) {
+    let (Some(rule), (status, headers)) = (&road.due.learning, answer) else { return };
+    if let Some(said) = said.filter(|_| status.is_success() && responses::is_json(headers)) {
+        tell(road, rule, rule.learn(&road.call, said));
+    }
+}
+
+/// Records what has become of a rule that may be enforced by itself.
+fn tell<S: Sink>(road: &Road<'_, S>, rule: &Own, news: Option<News>) {
+    let (event, mode) = match news {
+        Some(News::Enforced) => ("object-rule-enforced", Mode::Enforce),
+        Some(News::Contradicted) => ("object-rule-contradicted", Mode::Report),
+        None => return,
     };
-    rules.into_iter().filter(waits).collect()
+    road.audit.record(Record::of_proposed_rule(&road.call, event, mode, &rule.summary(&road.call)));
 }
 
 async fn judge_before<B, A, S>(
@@ -121,6 +204,7 @@ where
     for (rule, before) in judged(&road.call, rules, request) {
         let targets = match before {
             Before::Known(whose) => {
+                road.due.found.push((Arc::clone(&rule), whose));
                 if rule.mode == Mode::Enforce && rule.is_against(whose) && is_left_to_app(road)? {
                     continue;
                 }
@@ -140,6 +224,7 @@ where
         // What does not exist is asked for beside it.
         let beside = targets.first().and_then(|target| target.parse::<Uri>().ok());
         let whose = read(road, &rule, app, &watched, targets, true).await?;
+        road.due.found.push((Arc::clone(&rule), whose));
         let is_refused = match whose {
             Whose::Absent => rule.mode == Mode::Enforce && rule.is_against(whose),
             whose => is_against(road, &rule, whose)?,
@@ -185,7 +270,6 @@ where
 
 /// Records what a rule says against a request. Returns whether that ends it.
 fn is_against<S: Sink>(road: &Road<'_, S>, rule: &Own, whose: Whose) -> Result<bool, Ending> {
-    rule.note(&road.call, whose);
     if !rule.is_against(whose) {
         return Ok(false);
     }
@@ -229,6 +313,8 @@ where
     A: App<B>,
     S: Sink,
 {
+    // Whether each object has shown its owner.
+    let mut found = Whose::Callers;
     let is_single = targets.len() == 1;
     let mut pending: Vec<_> = targets.into_iter().map(|target| (target, is_object)).collect();
     while let Some((target, is_object)) = pending.pop() {
@@ -246,7 +332,7 @@ where
         let answer = match app.read(&road.call, asked, LONGEST, None).await {
             Some(answer) if !answer.status().is_server_error() => answer,
             _ if rule.mode == Mode::Enforce => return Err(unavailable()),
-            _ => return Ok(Whose::Unclear("the app does not answer")),
+            _ => return Ok(Whose::Unclear(SILENT)),
         };
         match answer.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
@@ -254,6 +340,7 @@ where
                 if rule.mode == Mode::Enforce && !is_new {
                     return Ok(Whose::Absent);
                 }
+                found = Whose::Absent;
             }
             // What may not be seen may not be changed, and the app says so itself.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -264,10 +351,12 @@ where
                     }
                     return Err(Ending::Instead(Box::new(answer)));
                 }
+                found = Whose::Absent;
             }
             status if status.is_success() => {
                 match rule.after(&road.call, watched.target.query(), answer.body(), is_object) {
-                    After::Known(Whose::Callers) => {}
+                    After::Known(Whose::Nothing) if found == Whose::Callers => found = Whose::Nothing,
+                    After::Known(Whose::Callers | Whose::Nothing) => {}
                     After::Known(whose) => return Ok(whose),
                     After::ReadAt(more) => pending.extend(more.into_iter().map(|target| (target, false))),
                     After::Removed { .. } => return Ok(Whose::Foreign),
@@ -276,7 +365,7 @@ where
             _ => return Ok(Whose::Unclear("the object cannot be read")),
         }
     }
-    Ok(Whose::Callers)
+    Ok(found)
 }
 
 /// Headers about a body, a connection, or what the client has already; and those that an app may take for
@@ -367,6 +456,7 @@ where
     }
     if let Head::Unclear(why) = head_of(&road.call, answer) {
         for rule in std::mem::take(&mut watched.by_answer) {
+            tell(road, &rule, rule.note(&road.call, Whose::Unclear(why)));
             if is_against(road, &rule, Whose::Unclear(why))? {
                 return Err(hidden(road, &watched, &watched.target, app).await);
             }
@@ -401,7 +491,8 @@ where
             let whose = match after {
                 After::Known(whose) => whose,
                 After::ReadAt(targets) => read(road, &rule, app, &watched, targets, false).await?,
-                After::Removed { removed, of, rest } => {
+                After::Removed { whose, removed, of, rest } => {
+                    tell(road, &rule, rule.note(&road.call, whose));
                     let what = format!("{}: {removed} of {of} items", rule.place());
                     road.audit.record(Record::of_removed(&road.call, rule.mode, what));
                     if rule.mode == Mode::Enforce {
@@ -413,9 +504,10 @@ where
                         }
                         parts.replace(rest.into());
                     }
-                    Whose::Callers
+                    continue;
                 }
             };
+            tell(road, &rule, rule.note(&road.call, whose));
             if is_against(road, &rule, whose)? {
                 return Err(hidden(road, &watched, &watched.target, app).await);
             }

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, path::Path, process::ExitCode};
 
 use http::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::ask::{Client, print_answer, understood};
@@ -28,20 +29,24 @@ struct Rule {
     name: String,
     toml: String,
     mode: String,
-    counted: Counted,
+    counted: Vec<Counted>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Counted {
+    operation: String,
     own: u64,
     callers: usize,
     foreign: u64,
     foreign_callers: usize,
     foreign_requests: Vec<String>,
     unclear: u64,
+    unclear_callers: usize,
     unclear_why: Option<String>,
     verdict: String,
+    enforced: bool,
+    enforced_from: Option<Timestamp>,
 }
 
 pub(crate) fn objects(arguments: &ObjectsArguments) -> Result<ExitCode, Failure> {
@@ -66,7 +71,10 @@ fn list(Listed { contract, objects }: &Listed) -> String {
     }
     let mut text = String::new();
     for rule in objects {
-        let _ = writeln!(text, "{}  {}\n    {}", rule.name, rule.mode, rule.counted.told(&rule.mode));
+        let _ = writeln!(text, "{}  {}", rule.name, rule.mode);
+        for counted in &rule.counted {
+            let _ = writeln!(text, "    {}", counted.told(&rule.mode));
+        }
         for line in rule.toml.lines() {
             let _ = writeln!(text, "    {line}");
         }
@@ -82,20 +90,34 @@ fn list(Listed { contract, objects }: &Listed) -> String {
 
 impl Counted {
     fn told(&self, mode: &str) -> String {
-        let would = if mode == "enforce" { "refused" } else { "would have refused" };
-        let mut text = format!(
-            "{}: {would} {} of {} answers (own: {} callers; of others: {} callers)",
-            self.verdict,
-            self.foreign + self.unclear,
-            self.own + self.foreign + self.unclear,
-            self.callers,
-            self.foreign_callers,
-        );
+        let Self { operation, verdict, own, foreign, unclear, .. } = self;
+        // What a rule refuses is not counted.
+        let mut text = if mode == "enforce" || self.enforced {
+            format!("{operation}: {own} answers were their callers' own, for {} callers", self.callers)
+        } else {
+            format!(
+                "{operation}: {verdict}: would have refused {} of {} answers (own: {} callers; of others: {} callers)",
+                foreign + unclear,
+                own + foreign + unclear,
+                self.callers,
+                self.foreign_callers,
+            )
+        };
         if let Some(why) = &self.unclear_why {
-            let _ = write!(text, "\n    the owner was not clear ({}): {why}", self.unclear);
+            let _ = write!(
+                text,
+                "\n      the owner was not clear in {unclear} answers to {} callers: {why}",
+                self.unclear_callers
+            );
         }
         if !self.foreign_requests.is_empty() {
-            let _ = write!(text, "\n    objects of others in requests {}", self.foreign_requests.join(", "));
+            let _ =
+                write!(text, "\n      objects of others in requests {}", self.foreign_requests.join(", "));
+        }
+        if self.enforced {
+            text.push_str("\n      enforced, because the posture is strict");
+        } else if let Some(from) = &self.enforced_from {
+            let _ = write!(text, "\n      will be enforced from {from} on, if nothing contradicts it");
         }
         text
     }
@@ -139,6 +161,7 @@ fn accept(
         reader.load().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was written")))?;
     let path = loaded.file.unwrap_or_else(|| OWN.into());
     let before = fs::read_to_string(&path).unwrap_or_default();
+    let is_enforced = rules.iter().any(|rule| rule.counted.iter().any(|counted| counted.enforced));
     let mut written = String::new();
     for rule in rules {
         written += joint(&format!("{before}{written}"));
@@ -156,6 +179,11 @@ fn accept(
         "added to `{}`; Mantlet {mode} once it has read the file: send it SIGHUP, or restart it",
         path.display()
     ));
+    if !enforce && is_enforced {
+        say(
+            "until then it is enforced, because the posture is strict; with `mode = \"enforce\"` it stays so",
+        );
+    }
     print(written.trim_start())?;
     Ok(ExitCode::SUCCESS)
 }

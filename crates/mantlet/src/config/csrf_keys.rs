@@ -1,6 +1,6 @@
 //! The keys that sign tokens against cross-site request forgery.
 
-use std::{fmt::Write, fs, path::Path, sync::OnceLock};
+use std::{fs, path::Path, sync::OnceLock};
 
 use mantlet_controls::{
     config::Mistake,
@@ -52,7 +52,7 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Mis
 /// token.
 fn own(state_folder: &Path) -> Result<Vec<Key>, Mistake> {
     static UNKEPT: OnceLock<String> = OnceLock::new();
-    let new = random_text().map_err(|error| {
+    let new = state::random_text().map_err(|error| {
         Mistake::new("csrf.token.key-file", format!("cannot get random bytes for a key: {error}"))
     })?;
     let text = match state::secret(state_folder, FILE, &new) {
@@ -81,17 +81,6 @@ fn own(state_folder: &Path) -> Result<Vec<Key>, Mistake> {
             .help("remove it; a new key is made")
     };
     key(text.trim()).map(|key| vec![key]).ok_or_else(damaged)
-}
-
-fn random_text() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; KEY_LENGTH];
-    getrandom::fill(&mut bytes)?;
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text + "\n")
 }
 
 fn key(text: &str) -> Option<Key> {

@@ -3,12 +3,13 @@
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use mantlet_controls::{
-    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, https::Required,
-    operation::ContractHandle,
+    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, authorization::AllEvidence,
+    https::Required, operation::ContractHandle,
 };
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
     audit_log::AuditLog,
+    evidence_file::EvidenceFile,
     key_file::{KeyFile, KeyThread},
     quota_file::QuotaFile,
     refresh_file::RefreshFile,
@@ -27,13 +28,16 @@ use crate::{
     },
     say::{Failure, say},
     settings::{Loaded, Origin},
-    state,
+    state::{self, NoSecret},
 };
 
 /// What is used up of quotas, in the state folder.
 const QUOTAS: &str = "quotas.jsonl";
 /// The sessions of the app, in the state folder.
 const SESSIONS: &str = "sessions.jsonl";
+/// What traffic has said of rules about owners, and the key of its hashes, in the state folder.
+const EVIDENCE: &str = "evidence.jsonl";
+const EVIDENCE_KEY: &str = "evidence.key";
 /// The handles of refresh tokens, in the state folder.
 const REFRESH_TOKENS: &str = "refresh-tokens.jsonl";
 
@@ -74,6 +78,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let sessions =
         SessionFile::open(config.state_folder.join(SESSIONS), reader.kept.get::<Sessions>(), learns);
     let sessions = sessions.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let evidence = open_evidence(&config.state_folder, reader.kept.get())?;
     let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
     let wraps = config.refresh_tokens.mode != Mode::Off;
     let refresh_tokens = RefreshFile::open(config.state_folder.join(REFRESH_TOKENS), wraps);
@@ -144,10 +149,32 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     quotas.finish();
     sessions.finish();
+    if let Some(evidence) = evidence {
+        evidence.finish();
+    }
     refresh_tokens.finish();
     following.finish();
     writer.finish();
     outcome
+}
+
+/// Reads what traffic has said of rules. Without a key for its hashes nothing is kept beyond this run.
+fn open_evidence(folder: &Path, evidence: AllEvidence) -> Result<Option<EvidenceFile>, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("cannot start: {error}"));
+    let new = state::random_text().map_err(|error| failed(io::Error::other(error)))?;
+    match state::secret(folder, EVIDENCE_KEY, &new) {
+        Ok(key) => EvidenceFile::open(folder.join(EVIDENCE), evidence, &key).map(Some).map_err(failed),
+        // It was said that the folder cannot be used.
+        Err(NoSecret::Unkept(_)) => Ok(None),
+        Err(NoSecret::Refused(error)) => {
+            let file = folder.join(EVIDENCE_KEY);
+            say(format!(
+                "note: `{}` cannot be used: {error}; what traffic says of rules is lost when Mantlet ends",
+                file.display()
+            ));
+            Ok(None)
+        }
+    }
 }
 
 /// Reads the keys. Without them all would be treated as the app's own, so they must be readable.

@@ -62,6 +62,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod scale;
 mod sdk;
 mod sessions;
 mod shop;

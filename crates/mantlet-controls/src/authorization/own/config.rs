@@ -15,7 +15,7 @@ use crate::{
         circumstance::Known,
         condition::{Input, is_word},
         config::{add, read_conditions},
-        evidence::AllEvidence,
+        evidence::{AllEvidence, RuleEvidence},
     },
     config::{Context, Mistake},
     selection::Selection,
@@ -109,73 +109,87 @@ const OWNERS: &str = "write `response:/user_id` or `item:/user_id` with a JSON p
 
 pub(in crate::authorization) fn check(
     rules: &[OwnConfig],
-    list: &str,
     context: &Context,
     (known, evidence): (&Known, &AllEvidence),
     mistakes: &mut Vec<Mistake>,
 ) -> Selection<Arc<Own>> {
     let mut checked = Selection::default();
     for (index, config) in rules.iter().enumerate().filter(|(_, config)| config.mode != Mode::Off) {
-        let at = |key: &str| format!("{list}[{index}].{key}");
-        let unless =
-            read_conditions(&config.unless, known, |number| at(&format!("unless[{number}]")), mistakes);
-        let owner = owner(config).unwrap_or_else(|(key, message, help)| {
-            mistakes.push(Mistake::new(at(key), message).help(help));
-            Owner::Response(Pointer::default())
-        });
-        let equals = config.equals.strip_prefix("in ").unwrap_or(&config.equals).trim();
-        let equals = equals.strip_prefix("principal:").filter(|name| is_word(name));
-        if equals.is_none() {
-            let message = format!("`{}` is not an attribute of the caller", config.equals);
-            mistakes.push(Mistake::new(at("equals"), message).help("write `principal:id`"));
-        }
-        let also = config.also.as_deref().and_then(|text| {
-            let help = "write `also = \"response:/author_id\"` beside `owner = \"response:/user_id\"`";
-            let pointer =
-                text.strip_prefix("response:").filter(|rest| !rest.is_empty()).and_then(Pointer::read);
-            let message = match (&pointer, &owner) {
-                (Some(_), Owner::Response(_)) => return pointer,
-                (Some(_), _) => "it stands beside an `owner` in the app's answer for one object".to_owned(),
-                (None, _) => format!("`{text}` is not a place in the app's answer for one object"),
-            };
-            mistakes.push(Mistake::new(at("also"), message).help(help));
-            None
-        });
-        let target = config.read.as_deref().map(|text| {
-            Target::read(text).ok_or_else(|| {
-                Mistake::new(at("read"), format!("`{text}` is not a path that can be read")).help(read::FORMS)
-            })
-        });
-        let read = target.transpose().unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            None
-        });
-        if config.read.is_some() && !matches!(owner, Owner::Response(_)) {
-            let help = "leave it out, or write `owner = \"response:/user_id\"`";
-            mistakes.push(Mistake::new(at("read"), "only an answer of the app is read").help(help));
-        }
+        let at = |key: &str| format!("own[{index}].{key}");
         if config.paths.is_empty() && config.tags.is_empty() {
             let help = "name the operations that the rule is about: `paths = [\"/orders/{order_id}\"]`";
             mistakes.push(Mistake::new(at("paths"), "it is missing").help(help));
         }
+        let place = format!("authorization.own[{index}]").into();
         let rule = Own {
-            owner,
-            also,
-            equals: equals.unwrap_or_default().into(),
-            unless,
-            read,
-            writes: config.writes,
-            missing: config.missing,
-            nulls: config.nulls,
-            absent: config.absent,
             mode: config.mode.under(context.report_only),
-            place: format!("authorization.{list}[{index}]").into(),
-            evidence: evidence.of(words(config)),
+            ..of_config(config, place, evidence.of(words(config)), at, known, mistakes)
         };
         let OwnConfig { paths, methods, tags, .. } = config;
         add(&mut checked, Arc::new(rule), (paths, methods, tags), at, mistakes);
     }
     checked
+}
+
+/// One rule.
+pub(in crate::authorization) fn of_config(
+    config: &OwnConfig,
+    place: Arc<str>,
+    evidence: Arc<RuleEvidence>,
+    at: impl Fn(&str) -> String,
+    known: &Known,
+    mistakes: &mut Vec<Mistake>,
+) -> Own {
+    let unless = read_conditions(&config.unless, known, |number| at(&format!("unless[{number}]")), mistakes);
+    let owner = owner(config).unwrap_or_else(|(key, message, help)| {
+        mistakes.push(Mistake::new(at(key), message).help(help));
+        Owner::Response(Pointer::default())
+    });
+    let equals = config.equals.strip_prefix("in ").unwrap_or(&config.equals).trim();
+    let equals = equals.strip_prefix("principal:").filter(|name| is_word(name));
+    if equals.is_none() {
+        let message = format!("`{}` is not an attribute of the caller", config.equals);
+        mistakes.push(Mistake::new(at("equals"), message).help("write `principal:id`"));
+    }
+    let also = config.also.as_deref().and_then(|text| {
+        let help = "write `also = \"response:/author_id\"` beside `owner = \"response:/user_id\"`";
+        let pointer = text.strip_prefix("response:").filter(|rest| !rest.is_empty()).and_then(Pointer::read);
+        let message = match (&pointer, &owner) {
+            (Some(_), Owner::Response(_)) => return pointer,
+            (Some(_), _) => "it stands beside an `owner` in the app's answer for one object".to_owned(),
+            (None, _) => format!("`{text}` is not a place in the app's answer for one object"),
+        };
+        mistakes.push(Mistake::new(at("also"), message).help(help));
+        None
+    });
+    let target = config.read.as_deref().map(|text| {
+        Target::read(text).ok_or_else(|| {
+            Mistake::new(at("read"), format!("`{text}` is not a path that can be read")).help(read::FORMS)
+        })
+    });
+    let read = target.transpose().unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        None
+    });
+    if config.read.is_some() && !matches!(owner, Owner::Response(_)) {
+        let help = "leave it out, or write `owner = \"response:/user_id\"`";
+        mistakes.push(Mistake::new(at("read"), "only an answer of the app is read").help(help));
+    }
+    Own {
+        owner,
+        also,
+        equals: equals.unwrap_or_default().into(),
+        unless,
+        read,
+        writes: config.writes,
+        missing: config.missing,
+        nulls: config.nulls,
+        absent: config.absent,
+        mode: config.mode,
+        place,
+        evidence,
+        proposed: None,
+    }
 }
 
 /// What a rule says, whatever becomes of it.

@@ -82,8 +82,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         match self.then {
             Then::Items(owner, own) if self.steps.is_empty() => {
-                while items.next_element_seed(Walk { steps: owner, then: Then::Owner(own) })?.is_some() {}
-                Ok(())
+                let mut is_any = false;
+                while items.next_element_seed(Walk { steps: owner, then: Then::Owner(own) })?.is_some() {
+                    is_any = true;
+                }
+                // An empty list shows nothing.
+                if is_any { Ok(()) } else { Err(A::Error::custom("no item")) }
             }
             _ => Err(A::Error::custom("a list")),
         }
@@ -162,7 +166,7 @@ mod tests {
         }
         for (body, items, expected) in [
             (r#"[{"user_id": 7}, {"user_id": "ann"}]"#, "", true),
-            ("[]", "", true),
+            ("[]", "", false),
             (r#"{"data": [{"user_id": 7}], "count": 1}"#, "data", true),
             (r#"[{"user_id": 7}, {"user_id": 8}]"#, "", false),
             (r#"[{"user_id": 7}, {}]"#, "", false),

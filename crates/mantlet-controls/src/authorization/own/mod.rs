@@ -23,11 +23,11 @@ use http::Method;
 use mantlet_contract::json::{self, Item, Json, Kind, Limits};
 
 pub use self::config::{ListAction, OwnConfig, Unclear, Writes};
-pub(super) use self::config::{check, words};
+pub(super) use self::config::{check, of_config, words};
 use self::{pointer::Pointer, read::Target};
 use super::condition::{Condition, Input, is_missing, is_of_caller, is_same_uuid, values_of_caller};
-use super::evidence::{Counted, Evidence};
-use crate::{Call, Mode, Reason, Refusal};
+use super::evidence::{Counted, News, RuleEvidence, operation};
+use crate::{Call, Mode, Reason, Refusal, config::template::as_get};
 
 /// A checked rule.
 #[derive(Debug)]
@@ -51,7 +51,18 @@ pub(crate) struct Own {
     /// Where the rule stands in the configuration.
     place: Arc<str>,
     /// What traffic says of it.
-    pub(super) evidence: Arc<Evidence>,
+    pub(super) evidence: Arc<RuleEvidence>,
+    /// None if the configuration has it.
+    pub(super) proposed: Option<Proposed>,
+}
+
+/// A rule that the app's tables propose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proposed {
+    /// Its number, as `mantlet objects` shows it.
+    pub(super) number: usize,
+    /// It is enforced without a line of configuration once traffic has confirmed it for a day.
+    pub(super) by_itself: bool,
 }
 
 /// Where the owner of an object stands.
@@ -73,6 +84,9 @@ enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose {
     Callers,
+    /// Nothing of an object is there: an empty list, a body that names no owner, a null that may pass. It
+    /// passes, and proves nothing.
+    Nothing,
     Foreign,
     /// Why that is not known.
     Unclear(&'static str),
@@ -117,8 +131,9 @@ pub(crate) enum After {
     Known(Whose),
     /// Other objects have to be read at these targets.
     ReadAt(Vec<String>),
-    /// Items were removed: so many of so many; the rest.
+    /// Items were removed, because of these: so many of so many; the rest.
     Removed {
+        whose: Whose,
         removed: usize,
         of: usize,
         rest: Vec<u8>,
@@ -161,7 +176,7 @@ impl Own {
             }
             Owner::Body(pointer) => Before::Known(match body {
                 // What is not there is not set.
-                Sent::Nothing => Whose::Callers,
+                Sent::Nothing => Whose::Nothing,
                 Sent::Json(body) => self.whose_in_body(call, pointer, body.root()),
                 Sent::Other => Whose::Unclear("the body is not JSON, or too large"),
             }),
@@ -170,7 +185,7 @@ impl Own {
             }
             Owner::Item { .. } if is_read(&call.method) => Before::Answer,
             // Nothing is read or changed of the list by itself.
-            Owner::Item { .. } => Before::Known(Whose::Callers),
+            Owner::Item { .. } => Before::Known(Whose::Nothing),
             Owner::Response(_) => self.before_object(call, query, body),
         }
     }
@@ -179,16 +194,17 @@ impl Own {
     fn whose_in_body(&self, call: &Call, pointer: &Pointer, body: Item<'_>) -> Whose {
         let own = values_of_caller(call, &self.equals);
         let contract = call.operation.as_ref().map(|matched| &matched.contract);
-        let mut all = Whose::Callers;
+        let mut all = Whose::Nothing;
         for pointer in pointer.spelled(|name| contract?.spellings(name)) {
             if pointer.is_absent(body) {
                 continue;
             }
             let found = pointer.find(body).map(|found| self.whose(&own, found));
             match found.unwrap_or(Whose::Unclear("the body does not say it in one way")) {
-                Whose::Callers => {}
                 Whose::Foreign => return Whose::Foreign,
-                unclear => all = unclear,
+                Whose::Callers if all != Whose::Nothing => {}
+                Whose::Nothing => {}
+                other => all = other,
             }
         }
         all
@@ -200,7 +216,7 @@ impl Own {
             match self.writes {
                 Writes::ReadFirst => {}
                 Writes::Answer => return Before::Answer,
-                Writes::Pass => return Before::Known(Whose::Callers),
+                Writes::Pass => return Before::Known(Whose::Nothing),
             }
         }
         match self.read.as_ref().filter(|target| !target.asks_response()) {
@@ -248,13 +264,21 @@ impl Own {
                     return After::Known(Whose::Unclear("the answer has no list there"));
                 };
                 let (mut cuts, of) = (Vec::new(), items.len());
+                // Of what passes, and of what does not.
+                let (mut passes, mut against) = (Whose::Nothing, Whose::Foreign);
                 for item in items {
-                    if self.is_against(owner.find(item).map_or(UNSEEN, |found| self.whose(&own, found))) {
+                    let whose = owner.find(item).map_or(UNSEEN, |found| self.whose(&own, found));
+                    if self.is_against(whose) {
+                        if cuts.is_empty() || whose == Whose::Foreign {
+                            against = whose;
+                        }
                         cuts.push(item.span());
+                    } else if whose == Whose::Callers {
+                        passes = whose;
                     }
                 }
                 if cuts.is_empty() {
-                    return After::Known(Whose::Callers);
+                    return After::Known(passes);
                 }
                 if *list == ListAction::Refuse {
                     return After::Known(Whose::Foreign);
@@ -264,9 +288,9 @@ impl Own {
                 if let Some(count) = count {
                     lower(&mut rest, count, removed);
                 }
-                After::Removed { removed, of, rest }
+                After::Removed { whose: against, removed, of, rest }
             }
-            Owner::Input(_) | Owner::Body(_) => After::Known(Whose::Callers),
+            Owner::Input(_) | Owner::Body(_) => After::Known(Whose::Nothing),
         }
     }
 
@@ -292,7 +316,7 @@ impl Own {
             _ if names_one_of(own, found) => Whose::Callers,
             // An array has several owners.
             Kind::Text(_) | Kind::Int(_) | Kind::Array(_) => Whose::Foreign,
-            Kind::Null if self.nulls == Unclear::Pass => Whose::Callers,
+            Kind::Null if self.nulls == Unclear::Pass => Whose::Nothing,
             Kind::Null => Whose::Unclear(NULL),
             _ => Whose::Unclear("the owner is neither a text nor a number"),
         }
@@ -301,7 +325,7 @@ impl Own {
     /// Whether it is not the caller's, as far as this rule knows.
     pub(crate) fn is_against(&self, whose: Whose) -> bool {
         match whose {
-            Whose::Callers => false,
+            Whose::Callers | Whose::Nothing => false,
             Whose::Foreign => true,
             Whose::Absent => self.absent == Unclear::Refuse,
             Whose::Unclear(why) => why == NULL || self.missing == Unclear::Refuse,
@@ -321,13 +345,15 @@ impl Own {
                 let key = if why == NULL { "nulls = \"pass\"" } else { "missing = \"pass\"" };
                 (Reason::ObjectOwnerUnclear, format!("{}: {why}", self.place).into(), Some(key))
             }
-            Whose::Foreign | Whose::Callers | Whose::Absent => {
+            Whose::Foreign | Whose::Callers | Whose::Nothing | Whose::Absent => {
                 (Reason::ObjectForeign, Arc::clone(&self.place), None)
             }
         };
-        let line = match key.filter(|_| self.mode == Mode::Enforce) {
-            Some(key) => format!("{key} # in {}", self.place),
-            None => format!("mode = \"{other}\" # in {}", self.place),
+        let line = match (self.proposed, key.filter(|_| self.mode == Mode::Enforce)) {
+            // The configuration has no line yet.
+            (Some(proposed), _) => format!("mantlet objects accept {}", proposed.number),
+            (None, Some(key)) => format!("{key} # in {}", self.place),
+            (None, None) => format!("mode = \"{other}\" # in {}", self.place),
         };
         Refusal {
             seems: Some(Reason::RouteUnknown),
@@ -336,34 +362,60 @@ impl Own {
         }
     }
 
-    /// Counts what was found of an object.
-    pub(crate) fn note(&self, call: &Call, whose: Whose) {
+    /// Counts what was found of an object that the app has shown, or let be changed. Returns what that
+    /// changes.
+    pub(crate) fn note(&self, call: &Call, whose: Whose) -> Option<News> {
         let caller = values_of_caller(call, &self.equals);
-        // Nothing is known of callers without the attribute.
-        if caller.is_empty() {
-            return;
+        // Nothing is known of callers without the attribute, and what is refused proves nothing: else two
+        // callers could disarm a rule.
+        let is_nothing = match whose {
+            Whose::Callers => false,
+            Whose::Nothing | Whose::Unclear(SILENT) => true,
+            Whose::Absent if self.absent == Unclear::Pass => true,
+            Whose::Foreign | Whose::Unclear(_) | Whose::Absent => self.mode == Mode::Enforce,
+        };
+        if is_nothing || caller.is_empty() {
+            return None;
         }
-        match whose {
-            Whose::Callers => self.evidence.note_own(&caller),
-            // What is refused proves nothing: else two callers could disarm a rule.
-            Whose::Foreign | Whose::Unclear(_) if self.mode == Mode::Enforce => {}
-            Whose::Foreign => self.evidence.note_foreign(&caller, call.request_id.as_str()),
-            Whose::Unclear(why) => self.evidence.note_unclear(why),
-            Whose::Absent => {}
-        }
+        let (method, path) = operation_of(call);
+        let (evidence, now) = (self.evidence.of(method, path)?, call.clock.time().as_second());
+        let by_itself = self.proposed.is_some_and(|proposed| proposed.by_itself);
+        let news = match whose {
+            Whose::Callers | Whose::Nothing => evidence.note_own(&caller, now, by_itself),
+            Whose::Foreign => evidence.note_foreign(&caller, now, call.request_id.as_str()),
+            Whose::Unclear(why) => evidence.note_unclear(&caller, now, why),
+            Whose::Absent => evidence.note_unclear(&caller, now, "the app says that it does not exist"),
+        };
+        news.filter(|_| by_itself)
+    }
+
+    /// Whether the attribute of this caller is known.
+    pub(crate) fn knows(&self, call: &Call) -> bool {
+        !values_of_caller(call, &self.equals).is_empty()
+    }
+
+    /// Whether nothing that is found can confirm it any more.
+    pub(crate) fn is_contradicted(&self, call: &Call) -> bool {
+        let (method, path) = operation_of(call);
+        self.evidence.of(method, path).is_none_or(|evidence| evidence.is_against())
     }
 
     /// Counts what an answer says that nothing depends on.
-    pub(crate) fn learn(&self, call: &Call, body: &[u8]) {
+    pub(crate) fn learn(&self, call: &Call, body: &[u8]) -> Option<News> {
         match self.after(call, None, body, true) {
-            After::Known(whose) => self.note(call, whose),
-            After::Removed { .. } => self.note(call, Whose::Foreign),
-            After::ReadAt(_) => {}
+            After::Known(whose) | After::Removed { whose, .. } => self.note(call, whose),
+            After::ReadAt(_) => None,
         }
     }
 
-    /// What is known of it.
-    pub(super) fn counted(&self) -> Counted {
+    /// What it says, in a few words.
+    pub(crate) fn summary(&self, call: &Call) -> String {
+        let (method, path) = operation_of(call);
+        format!("{}: {}", self.place, operation(method, path))
+    }
+
+    /// What is known of it, for each operation.
+    pub(super) fn counted(&self) -> Vec<Counted> {
         self.evidence.counted()
     }
 
@@ -375,6 +427,16 @@ impl Own {
 
 const NULL: &str = "the owner is null";
 const UNSEEN: Whose = Whose::Unclear("the owner is not in the answer");
+/// That says nothing about the object.
+pub(crate) const SILENT: &str = "the app does not answer";
+
+/// The operation of a request, by which it is counted. An unknown one is counted with all that are.
+fn operation_of(call: &Call) -> (&Method, &str) {
+    match &call.operation {
+        Some(matched) => (as_get(&call.method).unwrap_or(&call.method), matched.route.own_path()),
+        None => (&Method::GET, ""),
+    }
+}
 
 /// Whether a value, or one of a list, is one of these.
 fn names_one_of(own: &[String], found: Item<'_>) -> bool {

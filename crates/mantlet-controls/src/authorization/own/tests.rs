@@ -7,7 +7,8 @@ use super::{
     *,
 };
 use crate::{
-    Arrival, Context, Peer, Policy as WholePolicy, Scheme, Section, WireVerdict, authorization::Config,
+    Arrival, Context, Peer, Policy as WholePolicy, Scheme, Section, WireVerdict,
+    authorization::{Config, circumstance::Known, evidence::AllEvidence},
     pipeline::open,
 };
 
@@ -159,4 +160,49 @@ fn words_are_about_what_was_asked_for() {
     }
     assert_eq!(said("ORD-0002", &as_sent), ["no order ORD-0002, nor 88"; 2]);
     assert_eq!(said("fern", &as_sent), ["no order fern, nor 88"]);
+}
+
+#[test]
+fn what_shows_no_object_proves_nothing() {
+    let call = call(Method::GET, "/orders/1");
+    let own_of = |config: &OwnConfig| {
+        let evidence = AllEvidence::default().of(words(config));
+        let at = |key: &str| key.to_owned();
+        of_config(config, "a rule".into(), evidence, at, &Known::default(), &mut Vec::new())
+    };
+    let passes_nulls = |owner: &str| OwnConfig { nulls: Unclear::Pass, ..rule(owner) };
+    let refuses = |owner: &str| OwnConfig { list: ListAction::Refuse, ..rule(owner) };
+    // The caller is not known, so nothing is theirs.
+    for (config, body, expected) in [
+        (rule("item:/user_id"), "[]", Whose::Nothing),
+        (rule("item:/user_id"), " [ ] ", Whose::Nothing),
+        (passes_nulls("item:/user_id"), r#"[{"user_id": null}]"#, Whose::Nothing),
+        (passes_nulls("response:/user_id"), r#"{"user_id": null}"#, Whose::Nothing),
+        (rule("response:/user_id"), r#"{"user_id": null}"#, Whose::Unclear(NULL)),
+        (rule("response:/user_id"), r#"{"user_id": 7}"#, Whose::Foreign),
+        (refuses("item:/user_id"), r#"[{"user_id": 7}]"#, Whose::Foreign),
+    ] {
+        assert_eq!(
+            own_of(&config).after(&call, None, body.as_bytes(), true),
+            After::Known(expected),
+            "{body}"
+        );
+    }
+    // What a list loses says why.
+    for (body, expected) in [
+        (r#"[{"user_id": 7}, {}]"#, Whose::Foreign),
+        (r#"[{}, {"user_id": 7}]"#, Whose::Foreign),
+        (r#"[{}, {"user_id": null}]"#, UNSEEN),
+    ] {
+        let after = own_of(&rule("item:/user_id")).after(&call, None, body.as_bytes(), true);
+        assert!(matches!(after, After::Removed { whose, .. } if whose == expected), "{body}: {after:?}");
+    }
+    let before = |config: &OwnConfig, method: Method, sent: Sent<'_>| {
+        own_of(config).before(&self::call(method, "/orders/1"), None, sent)
+    };
+    let nothing = Before::Known(Whose::Nothing);
+    assert_eq!(before(&rule("body:/user_id"), Method::POST, Sent::Nothing), nothing);
+    assert_eq!(before(&rule("item:/user_id"), Method::POST, Sent::Nothing), nothing);
+    let passes = OwnConfig { writes: Writes::Pass, ..rule("response:/user_id") };
+    assert_eq!(before(&passes, Method::PUT, Sent::Nothing), nothing);
 }

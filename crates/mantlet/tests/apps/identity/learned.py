@@ -1,4 +1,5 @@
-"""Notes that belong to their owner, and boards that have one and are for all. Neither is checked."""
+"""Notes that belong to their owner, and boards that have one and are for all. Neither is checked.
+Some pages have no owner, and there are no drafts. A ticket is for whom it is assigned to."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -37,12 +38,29 @@ class Board(SQLModel, table=True):
     owner_id: int = Field(foreign_key="user.id")
 
 
+class Page(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int | None = Field(foreign_key="user.id")
+
+
+class Draft(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int = Field(foreign_key="user.id")
+
+
+class Ticket(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    assignee_id: int = Field(foreign_key="user.id")
+
+
 engine = create_engine("sqlite://", connect_args={"check_same_thread": False}, poolclass=StaticPool)
 SQLModel.metadata.create_all(engine)
 with Session(engine) as seeding:
     for number in range(1, 10):
         seeding.add(User(id=number, name=f"u{number}", hashed_password="x"))
         seeding.add(Note(id=number, text=f"word of {number}", owner_id=number))
+        seeding.add(Ticket(id=number, assignee_id=number))
+        seeding.add(Page(id=number, owner_id=number if number < 5 else None))
         seeding.add(Board(id=number, title=f"board of {number}", owner_id=number))
     seeding.commit()
 
@@ -99,3 +117,41 @@ def read_board(id: int, user: CurrentUser, session: SessionDep) -> Board:
     if board is None:
         raise HTTPException(404, "Board not found")
     return board
+
+
+@app.patch("/notes/{id}", response_model=Note)
+def change_note(id: int, user: CurrentUser, session: SessionDep) -> Note:
+    return read_note(id, user, session)
+
+
+@app.delete("/notes/{id}")
+def delete_note(id: int, user: CurrentUser, session: SessionDep) -> dict[str, bool]:
+    return {"ok": read_note(id, user, session) is not None}
+
+
+@app.get("/pages/{id}", response_model=Page)
+def read_page(id: int, user: CurrentUser, session: SessionDep) -> Page:
+    page = session.get(Page, id)
+    if page is None:
+        raise HTTPException(404, "Page not found")
+    return page
+
+
+@app.get("/tickets/{id}", response_model=Ticket)
+def read_ticket(id: int, user: CurrentUser, session: SessionDep) -> Ticket:
+    ticket = session.get(Ticket, id)
+    if ticket is None:
+        raise HTTPException(404, "Ticket not found")
+    return ticket
+
+
+@app.get("/drafts", response_model=list[Draft])
+def list_drafts(user: CurrentUser, session: SessionDep) -> list[Draft]:
+    return list(session.exec(select(Draft).where(Draft.owner_id == user.id)).all())
+
+
+@app.get("/users/{user_id}/settings", response_model=UserPublic)
+def read_settings(user_id: int, user: CurrentUser) -> User:
+    if user.id != user_id:
+        raise HTTPException(403, "Not yours")
+    return user

@@ -72,7 +72,7 @@ pub(crate) struct Running {
 }
 
 impl Home {
-    fn of(subject: &Subject) -> Self {
+    pub(crate) fn of(subject: &Subject) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let source = apps().join("identity").join(subject.name);
         if source.is_dir() {
@@ -84,7 +84,7 @@ impl Home {
         Self { folder }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 }
@@ -110,7 +110,11 @@ impl Running {
     }
 
     /// The same in a folder in which the app may have run before.
-    fn start_in(home: Home, subject: &'static Subject, set_up: impl FnOnce(Setup) -> Setup) -> Self {
+    pub(crate) fn start_in(
+        home: Home,
+        subject: &'static Subject,
+        set_up: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
         let setup = Setup::run_with(provided("MANTLET_TEST_IDENTITY"), subject.entry).by_default().heard();
         let gateway = set_up(setup.in_folder(home.folder.path())).start();
         Self { gateway, subject, home }

@@ -59,7 +59,8 @@ impl Read {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let listed = |value: &Value| value.as_array().unwrap().iter().map(text).collect::<Vec<_>>().join(" ");
         let step = |step: &Value| {
-            format!("{} to {}.{}", text(&step["column"]), text(&step["to"]), text(&step["key"]))
+            let part = if step["part"] == true { " (a part)" } else { "" };
+            format!("{} to {}.{}{part}", text(&step["column"]), text(&step["to"]), text(&step["key"]))
         };
         tables
             .iter()
@@ -185,7 +186,7 @@ fn owners_of_every_kind_are_told_apart() {
             "reactions",
             "nested comment_id to comments.id, document_id to documents.id, owner_id to accounts.id",
         ),
-        ("notes", "column? author_id to accounts.id"),
+        ("notes", "column? author_id to accounts.id (a part)"),
         ("coupons", "ambiguous referrer_user_id user_id"),
         ("approvals", "ambiguous approved_by created_by"),
         ("organisations", "shared organisation_members"),
@@ -194,7 +195,7 @@ fn owners_of_every_kind_are_told_apart() {
         ("milestones", "shared organisation_members"),
         ("shipments", "column account_id to accounts.id"),
         ("parcels", "ambiguous number tenant"),
-        ("letters", "column sender_email to accounts.email"),
+        ("letters", "column sender_email to accounts.email (a part)"),
         ("secrets", "column owner_id to accounts.id"),
         ("categories", "shared ratings"),
         ("ratings", "join"),
@@ -203,7 +204,7 @@ fn owners_of_every_kind_are_told_apart() {
         ("invoice_lines", "nested invoice_id to invoices.id, customer_id to accounts.id"),
         ("media", "column owner_id to accounts.id"),
         ("photos", "column owner_id to accounts.id"),
-        ("articles", "column author_id to accounts.id"),
+        ("articles", "column author_id to accounts.id (a part)"),
         ("orphans", "none"),
     ]);
     assert_eq!(owners, expected);
@@ -278,7 +279,7 @@ fn rules_are_proposed_where_one_column_leads_to_the_user() {
     let expected = [
         "/accounts/{account_id} /accounts/{account_id}/documents: path:account_id = principal:id",
         // All may read it.
-        "/articles/{slug} (PUT): response:/author_id = principal:id",
+        "/articles/{slug} (PUT): response:/author_id = principal:id; mode report",
         "/full-comments/{comment_id}: response:/document/ownerId = principal:id",
         "/documents/{document_id}/comments/{comment_id} /comments/{id}: response:/ownerId = principal:id; read /documents/{response:/document_id}",
         "/documents/{document_id}: response:/ownerId = principal:id",
@@ -287,8 +288,8 @@ fn rules_are_proposed_where_one_column_leads_to_the_user() {
         "/invoices/{invoice_id}/lines/{line_id}: response:/data/customer_id = principal:id; read /invoices/{response:/invoice_id}",
         "/invoices/{invoice_id}: response:/data/customer_id = principal:id",
         "/invoices: item:/customer_id = principal:id; items /items; count /total",
-        "/letters/{letter_id}: response:/from~1by = principal:email",
-        "/notes/{note_id}: response:/author/id = principal:id; nulls pass",
+        "/letters/{letter_id}: response:/from~1by = principal:email; mode report",
+        "/notes/{note_id}: response:/author/id = principal:id; nulls pass; mode report",
         "/photos/{photo_id}: response:/owner_id = principal:id",
         "/shipments/{tenant}/{number}: response:/account_id = principal:id",
     ];
@@ -307,6 +308,8 @@ fn rules_are_proposed_where_one_column_leads_to_the_user() {
         "    GET /accounts: it lists users",
         "    # `notes.author_id` may be null: such an object is of nobody",
         "    unless  = [\"principal:is_staff\", \"principal:role = admin\"]",
+        "  `articles` have one column that names a user, and it does not say that this is the owner (`author_id`)",
+        "    # doubt: `letters.sender_email` names a user, and its name does not say that the user is the owner",
     ] {
         assert!(read.said.contains(said), "{said} in {}", read.said);
     }
@@ -318,6 +321,8 @@ fn rules_are_proposed_for_the_template_with_sqlmodel() {
     let expected = [
         "/api/v1/items/{id}: response:/owner_id = principal:id",
         "/api/v1/items/ (GET): item:/owner_id = principal:id; items /data; count /count",
+        // To whom it is lent: that need not be the owner.
+        "/api/v1/tools/{tool_id}: response:/lent_to = principal:id; mode report",
         // Its other methods are for superusers.
         "/api/v1/users/{user_id} (GET): path:user_id = principal:id",
         "/api/v1/users/{user_id}/items: path:user_id = principal:id",
@@ -392,7 +397,7 @@ fn tables_are_read_from_statements_of_an_app() {
         ),
         (
             "CREATE TABLE orders (id int primary key, approved_by int REFERENCES users(id))",
-            "ambiguous approved_by",
+            "column? approved_by to users.id (a part)",
             json!(["id"]),
         ),
         ("CREATE TABLE orders (id int primary key, shop int REFERENCES absent (id))", "none", json!(["id"])),
@@ -427,4 +432,54 @@ fn what_is_not_known_is_said() {
     assert_eq!(read.contract.get("objects"), None);
     assert!(!read.said.contains("objects:"), "{}", read.said);
     assert!(read.said.contains("none is proposed:\n    GET /orders/{order_id}"), "{}", read.said);
+}
+
+/// Which names of columns say that the user is the owner.
+#[test]
+fn a_column_that_names_a_user_need_not_name_the_owner() {
+    let owning = [
+        "user_id",
+        "owner_id",
+        "owner",
+        "owned_by",
+        "owner_user_id",
+        "userId",
+        "user_uuid",
+        "account_id",
+        "customer_id",
+        "member_id",
+        "username",
+        "uid",
+        "person_id",
+    ];
+    let parts = [
+        "created_by",
+        "creator_id",
+        "author_id",
+        "recipient_id",
+        "sender_id",
+        "assignee_id",
+        "assigned_user_id",
+        "updated_by",
+        "reviewer_id",
+        "approved_by",
+        "invited_by",
+        "manager_id",
+        "doctor_id",
+        "last_user_id",
+        "referrer_user_id",
+        "user_approver_id",
+        "id_of_seller",
+    ];
+    let named = |name: &&str| {
+        format!("CREATE TABLE t_{name} (id int primary key, \"{name}\" int NOT NULL REFERENCES persons(id));")
+    };
+    let tables: String = owning.iter().chain(&parts).map(named).collect();
+    let read = with_tables(&format!("CREATE TABLE persons (id int primary key, pw_hash text);\n{tables}"));
+    let owners = read.owners();
+    for (names, part) in [(&owning[..], ""), (&parts[..], " (a part)")] {
+        for name in names {
+            assert_eq!(owners[&format!("t_{name}")], format!("column {name} to persons.id{part}"));
+        }
+    }
 }

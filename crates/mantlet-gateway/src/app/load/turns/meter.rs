@@ -197,11 +197,15 @@ impl Meter {
         let mine = if sample.answered { &self.answers } else { &self.lost };
         mine.fetch_add(1, Relaxed);
         let answers = self.answers.load(Relaxed) + self.lost.load(Relaxed);
-        let passed = Duration::from_nanos(now.saturating_sub(self.began.load(Relaxed)));
+        let began = self.began.load(Relaxed);
+        let passed = Duration::from_nanos(now.saturating_sub(began));
         let shortest = Duration::from_nanos(self.shortest.load(Relaxed));
         if passed >= shortest && (answers >= self.fewest.load(Relaxed) || passed >= LONGEST.max(shortest))
             // Another thread may be at it.
             && let Ok(mut judge) = self.judge.try_lock()
+            // Or has just done it, and this response was in its window.
+            && self.began.load(Relaxed) == began
+            && self.answers.load(Relaxed) + self.lost.load(Relaxed) > 0
         {
             self.began.store(now, Relaxed);
             let was_empty = self.was_empty.swap(!sample.waits, Relaxed);
@@ -284,5 +288,34 @@ mod tests {
         }
         let judge = meter.judge.lock().unwrap();
         assert!(judge.limit.is_some() && judge.throughput < 50.0, "{judge:?}");
+    }
+
+    #[test]
+    fn of_threads_that_would_end_a_window_together_one_does() {
+        let meter = Meter::new(Opening::within(Duration::from_secs(5)));
+        let hours = AtomicU64::new(1);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        // Each response would end one.
+                        let now = Duration::from_hours(hours.fetch_add(1, Relaxed));
+                        let took = Duration::from_millis(20);
+                        let (at_work, answered, waits) = (8, true, false);
+                        meter.learn(&Sample {
+                            kind: Some(1),
+                            took,
+                            at_work,
+                            began_with: at_work,
+                            answered,
+                            waits,
+                            now,
+                        });
+                    }
+                });
+            }
+        });
+        let left = meter.answers.load(Relaxed) + meter.lost.load(Relaxed);
+        assert!(left <= 4, "{left} responses were in no window");
     }
 }
