@@ -192,7 +192,8 @@ fn traffic(users: usize, objects: usize) {
     let grown = memory.grown(&format!("{users} callers, {objects} objects"));
     let all = counted(&gateway);
     assert_eq!((&all["verdict"], &all["foreign-callers"]), (&"confirmed".into(), &1.into()), "{all:#}");
-    assert_eq!(all["callers"], 64.min(users), "{all:#}");
+    // Once it is confirmed, not each answer is looked at.
+    assert!(all["callers"].as_u64().is_some_and(|callers| (5..=64).contains(&callers)), "{all:#}");
     assert!(grown < MOST, "{grown} bytes");
     gateway.end();
     let kept = fs::metadata(state.path().join("evidence.jsonl")).expect("a file").len();
