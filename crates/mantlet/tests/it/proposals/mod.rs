@@ -322,7 +322,7 @@ fn rules_are_proposed_for_the_template_with_sqlmodel() {
         "/api/v1/items/{id}: response:/owner_id = principal:id",
         "/api/v1/items/ (GET): item:/owner_id = principal:id; items /data; count /count",
         // To whom it is lent: that need not be the owner.
-        "/api/v1/tools/{tool_id}: response:/lent_to = principal:id; mode report",
+        "/api/v1/tools/{tool_id}: response:/lent_to = principal:id; nulls pass; mode report",
         // Its other methods are for superusers.
         "/api/v1/users/{user_id} (GET): path:user_id = principal:id",
         "/api/v1/users/{user_id}/items: path:user_id = principal:id",

@@ -108,9 +108,10 @@ fn of_the_templates() {
         + GET /api/v1/items/: item:/owner_id = principal:id
         + GET /api/v1/users/{user_id}: path:user_id = principal:id
         + GET /api/v1/users/{user_id}/items: path:user_id = principal:id
+        ! GET /api/v1/tools/{tool_id}: response:/lent_to = principal:id # with a doubt, so it only reports
     ";
     let read = of_file("guild.py", "MANTLET_TEST_PYTHON");
-    check("template with SQLModel", &read, sqlmodel, "precision 6 of 6, recall 6 of 6");
+    check("template with SQLModel", &read, sqlmodel, "precision 6 of 7, recall 6 of 6");
     let sqlalchemy = "
         + GET /api/v1/items/{item_id}: response:/owner_id = principal:id
         + GET /api/v1/items/: item:/owner_id = principal:id
