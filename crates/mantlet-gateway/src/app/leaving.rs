@@ -17,18 +17,11 @@ use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::runtime::Handle;
 
-use super::{load::Place, pool::Lease, request_body::AppRequestBody};
-
-/// hyper's future of a sent request.
-pub(crate) trait Sending:
-    Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
-{
-}
-
-impl<F> Sending for F where
-    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
-{
-}
+use super::{
+    load::Place,
+    pool::{Lease, Sending},
+    request_body::AppRequestBody,
+};
 
 /// A response that is awaited even if this is not polled any more.
 pub(crate) struct Awaited<'p, F: Sending> {

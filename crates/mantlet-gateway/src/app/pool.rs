@@ -13,9 +13,13 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::Request;
+use http::{Request, Response};
 use hyper::{
-    client::conn::http1::{self, SendRequest},
+    body::Incoming,
+    client::conn::{
+        TrySendError,
+        http1::{self, SendRequest},
+    },
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
@@ -26,7 +30,6 @@ use tokio::{
 
 use super::{
     address::Address,
-    leaving::Sending,
     lenient::{Lenient, Sent},
     load::{Load, Permit},
     origins::SharedOrigins,
@@ -101,6 +104,17 @@ thread_local! {
     static POOL: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
     /// Resting connections, the next one to be used first.
     static RESTING: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// hyper's future of a sent request.
+pub(crate) trait Sending:
+    Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
+{
+}
+
+impl<F> Sending for F where
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<AppRequestBody>>>> + Send + 'static
+{
 }
 
 /// A borrowed connection.
