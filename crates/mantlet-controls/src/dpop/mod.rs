@@ -37,7 +37,6 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
-pub(crate) use self::url::decoded;
 pub use self::{
     config::{Config, ToApp},
     seen::{ProofId, REMEMBERED, Seen, SeenByAll},

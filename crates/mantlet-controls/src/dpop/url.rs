@@ -2,7 +2,13 @@
 
 use http::Uri;
 
-use crate::{Scheme, message::authority};
+use crate::{
+    Scheme,
+    message::{
+        authority,
+        percent::{decoded, read},
+    },
+};
 
 /// The URL that a client has asked for, as far as a proof names it.
 #[derive(Debug, Clone)]
@@ -79,28 +85,6 @@ fn normal(path: &str) -> Vec<u8> {
         whole.push(b'/');
     }
     whole
-}
-
-/// The bytes that a path means.
-pub(crate) fn decoded(path: &str) -> Vec<u8> {
-    read(path).map(|(byte, _)| byte).collect()
-}
-
-/// The bytes of a path, and whether each was encoded. What is not an encoding stays as it is.
-fn read(path: &str) -> impl Iterator<Item = (u8, bool)> {
-    let mut rest = path.as_bytes();
-    std::iter::from_fn(move || {
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        if let [b'%', high, low, after @ ..] = rest
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            rest = after;
-            return Some((high << 4 | low, true));
-        }
-        let (first, after) = rest.split_first()?;
-        rest = after;
-        Some((*first, false))
-    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod findings;
 pub(crate) mod foreign;
 pub(crate) mod media_type;
 pub(crate) mod origin;
+pub(crate) mod percent;
 pub(crate) mod query;
 mod request_body;
 mod response_body;

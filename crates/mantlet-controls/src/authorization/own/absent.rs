@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Uri};
 use uuid::Uuid;
 
-use crate::{Call, dpop::decoded};
+use crate::{Call, message::percent::decoded};
 
 /// Bytes of the longest answer that is passed on.
 pub(crate) const LONGEST: usize = 16 << 10;
