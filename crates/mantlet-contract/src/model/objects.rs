@@ -121,7 +121,7 @@ pub enum Owner {
     Shared {
         /// The tables that say which.
         through: Vec<String>,
-        /// The group whose members these are, if nobody else has a part in them.
+        /// The group to which they belong, if nothing but membership in it says who may see them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<Group>,
     },

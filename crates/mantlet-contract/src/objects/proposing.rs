@@ -281,8 +281,8 @@ impl<'p, 'c> Proposing<'p, 'c> {
         }
     }
 
-    /// Adds a rule. What is of nobody all may read, as they may without a rule; nobody changes it, unless
-    /// it may have been made by a client without a login.
+    /// Adds a rule. An object without an owner is left readable for all, as it is without the rule. It may not
+    /// be changed, unless a client without a login may have made it.
     fn add_where_nobody_owns(
         &mut self,
         own: &Owned<'c>,

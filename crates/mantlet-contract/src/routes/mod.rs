@@ -199,33 +199,29 @@ impl Routes {
         &self.roots
     }
 
-    /// Every route that answers HTTP, below mounts too.
-    pub fn http(&self) -> impl Iterator<Item = &Arc<HttpRoute>> {
-        let mut routers = vec![self];
-        let mut found = Vec::new();
-        while let Some(router) = routers.pop() {
-            for entry in &router.entries {
-                match &entry.kind {
-                    Kind::Http(route) => found.push(route),
-                    Kind::Mount(Some(inner)) | Kind::Host(_, Some(inner)) => routers.push(inner),
-                    Kind::WebSocket | Kind::Mount(None) | Kind::Host(_, None) | Kind::Opaque(_) => {}
-                }
-            }
-        }
-        found.into_iter()
-    }
-
-    fn opaque(&self) -> impl Iterator<Item = &str> {
-        let mut routers = vec![self];
-        let mut found = Vec::new();
-        while let Some(router) = routers.pop() {
-            found.extend(router.opaque.iter().map(|template| &**template));
-            routers.extend(router.entries.iter().filter_map(|entry| match &entry.kind {
+    /// This router, and those below mounts.
+    fn routers(&self) -> impl Iterator<Item = &Self> {
+        let mut left = vec![self];
+        std::iter::from_fn(move || {
+            let router = left.pop()?;
+            left.extend(router.entries.iter().filter_map(|entry| match &entry.kind {
                 Kind::Mount(Some(inner)) | Kind::Host(_, Some(inner)) => Some(&**inner),
                 _ => None,
             }));
-        }
-        found.into_iter()
+            Some(router)
+        })
+    }
+
+    /// Every route that answers HTTP, below mounts too.
+    pub fn http(&self) -> impl Iterator<Item = &Arc<HttpRoute>> {
+        self.routers().flat_map(|router| &router.entries).filter_map(|entry| match &entry.kind {
+            Kind::Http(route) => Some(route),
+            _ => None,
+        })
+    }
+
+    fn opaque(&self) -> impl Iterator<Item = &str> {
+        self.routers().flat_map(|router| &router.opaque).map(|template| &**template)
     }
 
     /// Every operation, below mounts too.

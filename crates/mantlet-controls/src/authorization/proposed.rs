@@ -41,7 +41,7 @@ struct Compiled {
     rules: HashMap<(usize, Method), OfOperation>,
 }
 
-/// The rule for an operation. There is one at most.
+/// The rule for an operation: of several that are proposed, the first.
 #[derive(Debug)]
 struct OfOperation {
     /// It only learns.
@@ -65,6 +65,13 @@ pub struct Told {
     pub counted: Vec<Counted>,
 }
 
+impl OfOperation {
+    /// The rule that is enforced without a line of configuration.
+    fn in_force(&self) -> Option<&Arc<Own>> {
+        self.enforced.as_ref().filter(|_| self.evidence.is_enforced())
+    }
+}
+
 impl Proposed {
     pub(super) fn new(is_on: bool, context: &Context, evidence: AllEvidence) -> Self {
         Self { is_on, context: context.clone(), evidence, compiled: ArcSwapOption::empty() }
@@ -79,10 +86,7 @@ impl Proposed {
 
     /// The rule for a request that is enforced without a line of configuration.
     pub(super) fn enforced(&self, call: &Call, query: Option<&str>) -> Option<Arc<Own>> {
-        self.with(call, |one| {
-            let rule = one.enforced.as_ref().filter(|_| one.evidence.is_enforced())?;
-            rule.counts_for(call, query).then(|| Arc::clone(rule))
-        })
+        self.with(call, |one| one.in_force().filter(|rule| rule.counts_for(call, query)).map(Arc::clone))
     }
 
     /// Attributes of the caller that its credential does not say, and that may decide a rule for this
@@ -94,11 +98,7 @@ impl Proposed {
 
     /// The same, of the rule that is enforced.
     pub(super) fn enforced_asks_about(&self, call: &Call) -> bool {
-        let asks = |one: &OfOperation| {
-            let rule = one.enforced.as_ref().filter(|_| one.evidence.is_enforced())?;
-            rule.asks_about(call).then_some(())
-        };
-        self.with(call, asks).is_some()
+        self.with(call, |one| one.in_force().filter(|rule| rule.asks_about(call)).map(|_| ())).is_some()
     }
 
     /// Whether rules are proposed at all.

@@ -235,17 +235,23 @@ pub(crate) fn address(route: &Arc<HttpRoute>) -> usize {
     Arc::as_ptr(route).addr()
 }
 
+/// All fields of models.
+fn fields_of(model: &model::Contract) -> impl Iterator<Item = &model::Field> {
+    let objects = model.shapes.iter().filter_map(|shape| match shape {
+        model::Shape::Object(object) => Some(object),
+        _ => None,
+    });
+    objects.flat_map(|object| &object.fields)
+}
+
 /// All names of fields and parameters.
 fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
     let mut names: HashSet<Box<str>> = HashSet::new();
-    for shape in &model.shapes {
-        let model::Shape::Object(object) = shape else { continue };
-        for field in &object.fields {
-            names.insert(field.name.as_str().into());
-            for step in field.lookup.iter().flatten() {
-                if let model::PathItem::Key(key) = step {
-                    names.insert(key.as_str().into());
-                }
+    for field in fields_of(model) {
+        names.insert(field.name.as_str().into());
+        for step in field.lookup.iter().flatten() {
+            if let model::PathItem::Key(key) = step {
+                names.insert(key.as_str().into());
             }
         }
     }
@@ -258,11 +264,7 @@ fn names_of(model: &model::Contract, routes: &Routes) -> HashSet<Box<str>> {
 /// The names of fields that have several.
 fn spellings_of(model: &model::Contract) -> HashMap<Box<str>, Vec<Box<str>>> {
     let mut all: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
-    let objects = model.shapes.iter().filter_map(|shape| match shape {
-        model::Shape::Object(object) => Some(object),
-        _ => None,
-    });
-    for field in objects.flat_map(|object| &object.fields) {
+    for field in fields_of(model) {
         let keys = field.lookup.iter().filter_map(|path| match path.as_slice() {
             [model::PathItem::Key(key)] => Some(key.as_str()),
             _ => None,

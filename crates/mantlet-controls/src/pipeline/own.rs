@@ -1,6 +1,9 @@
 //! The stop `own`: is the object the caller's? Before the app where that can be told, else by its answer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -14,10 +17,12 @@ use super::{
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody, ResponseBody, account,
     audit::{Record, Sink},
-    authorization::evidence::News,
-    authorization::own::{
-        After, Before, Own, SILENT, Sent, Whose,
-        absent::{self, hide_times},
+    authorization::{
+        evidence::News,
+        own::{
+            After, Before, Own, SILENT, Sent, Whose,
+            absent::{self, hide_times},
+        },
     },
     cors,
     operation::Need,
@@ -28,19 +33,24 @@ use crate::{
 /// Bytes of the longest answer in which an owner is looked for.
 const LONGEST: usize = 1 << 20;
 /// When to try again if the app does not answer.
-pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// The rules about the object of a request, whose answer is still to be judged.
 #[derive(Debug)]
 pub(super) struct Watched {
     /// Those by which its answer is judged.
     by_answer: Vec<Arc<Own>>,
-    /// The target and the headers of the request, to ask for objects as this caller.
-    target: Uri,
-    headers: HeaderMap,
+    asked: Asked,
     /// One of the rules is more than a report.
     is_enforced: bool,
     since: Instant,
+}
+
+/// The target and the headers of a request, to ask for objects as its caller.
+#[derive(Debug)]
+struct Asked {
+    target: Uri,
+    headers: HeaderMap,
 }
 
 /// What the head of an answer says about its body.
@@ -81,8 +91,7 @@ where
     }
     if let Some(rule) = learning {
         if let Some(read) = learn_before(road, rule, request) {
-            let asked = (request.uri().clone(), request.headers().clone());
-            Box::pin(learn_by_reading(road, read, asked, app)).await;
+            Box::pin(learn_by_reading(road, read, Asked::by(request), app)).await;
         }
         return Ok(());
     }
@@ -120,16 +129,14 @@ fn learn_before<B, S>(
 async fn learn_by_reading<B, A, S>(
     road: &mut Road<'_, S>,
     (rule, targets): (Arc<Own>, Vec<String>),
-    (target, headers): (Uri, HeaderMap),
+    asked: Asked,
     app: &mut A,
 ) where
     A: App<B>,
     S: Sink,
 {
-    let since = road.call.clock.instant();
-    let watched = Watched { by_answer: Vec::new(), target, headers, is_enforced: false, since };
     // Where nothing is refused, nothing ends the request.
-    if let Ok(whose) = read(road, &rule, app, &watched, targets, true).await {
+    if let Ok(whose) = read(road, &rule, app, &asked, targets, true).await {
         road.due.found.push((rule, whose));
     }
 }
@@ -195,8 +202,7 @@ where
 {
     let since = road.call.clock.instant();
     let is_enforced = rules.iter().any(|rule| rule.mode == Mode::Enforce);
-    let (target, headers) = (request.uri().clone(), request.headers().clone());
-    let mut watched = Watched { by_answer: Vec::new(), target, headers, is_enforced, since };
+    let mut watched = Watched { by_answer: Vec::new(), asked: Asked::by(request), is_enforced, since };
     if rules.iter().any(|rule| rule.asks_body()) {
         account::read_ahead(request).await?;
     }
@@ -210,7 +216,7 @@ where
                 }
                 if is_against(road, &rule, whose)? {
                     road.due.reached = Reached::Answered;
-                    return Err(hidden(road, &watched, &watched.target, app).await);
+                    return Err(hidden(road, &watched, &watched.asked.target, app).await);
                 }
                 continue;
             }
@@ -223,7 +229,7 @@ where
         };
         // What does not exist is asked for beside it.
         let beside = targets.first().and_then(|target| target.parse::<Uri>().ok());
-        let whose = read(road, &rule, app, &watched, targets, true).await?;
+        let whose = read(road, &rule, app, &watched.asked, targets, true).await?;
         road.due.found.push((Arc::clone(&rule), whose));
         let is_refused = match whose {
             Whose::Absent => rule.mode == Mode::Enforce && rule.is_against(whose),
@@ -231,7 +237,7 @@ where
         };
         if is_refused {
             road.due.reached = Reached::Answered;
-            let beside = beside.as_ref().unwrap_or(&watched.target);
+            let beside = beside.as_ref().unwrap_or(&watched.asked.target);
             return Err(hidden(road, &watched, beside, app).await);
         }
     }
@@ -305,7 +311,7 @@ async fn read<B, A, S>(
     road: &Road<'_, S>,
     rule: &Own,
     app: &mut A,
-    watched: &Watched,
+    request: &Asked,
     targets: Vec<String>,
     is_object: bool,
 ) -> Result<Whose, Ending>
@@ -325,7 +331,7 @@ where
         if road.policy.contract.reads(&road.call, target.path()) == Some(false) {
             return Ok(Whose::Unclear("the app has no GET operation for it; name a `read`"));
         }
-        let mut asked = watched.question(target);
+        let mut asked = request.question(target);
         let headers = asked.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -354,7 +360,7 @@ where
                 found = Whose::Absent;
             }
             status if status.is_success() => {
-                match rule.after(&road.call, watched.target.query(), answer.body(), is_object) {
+                match rule.after(&road.call, request.target.query(), answer.body(), is_object) {
                     After::Known(Whose::Nothing) if found == Whose::Callers => found = Whose::Nothing,
                     After::Known(Whose::Callers | Whose::Nothing) => {}
                     After::Known(whose) => return Ok(whose),
@@ -389,7 +395,11 @@ fn is_left_out(name: &str) -> bool {
         )
 }
 
-impl Watched {
+impl Asked {
+    fn by<B>(request: &Request<B>) -> Self {
+        Self { target: request.uri().clone(), headers: request.headers().clone() }
+    }
+
     /// The request for an object as the same caller, and with nothing of this request's own.
     fn question(&self, target: Uri) -> Request<()> {
         let mut question = Request::new(());
@@ -397,6 +407,13 @@ impl Watched {
         let kept = self.headers.iter().filter(|(name, _)| !is_left_out(name.as_str()));
         question.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         question
+    }
+}
+
+impl Watched {
+    /// How long the request has taken so far.
+    fn passed(&self, call: &Call) -> Duration {
+        call.clock.instant().saturating_duration_since(self.since)
     }
 
     /// Whether the app's answer has to be read.
@@ -458,7 +475,7 @@ where
         for rule in std::mem::take(&mut watched.by_answer) {
             tell(road, &rule, rule.note(&road.call, Whose::Unclear(why)));
             if is_against(road, &rule, Whose::Unclear(why))? {
-                return Err(hidden(road, &watched, &watched.target, app).await);
+                return Err(hidden(road, &watched, &watched.asked.target, app).await);
             }
         }
     }
@@ -483,14 +500,14 @@ where
     let Some(mut watched) = road.due.own.take() else { return Ok(()) };
     if parts.status().is_success() {
         for rule in std::mem::take(&mut watched.by_answer) {
-            let query = watched.target.query();
+            let query = watched.asked.target.query();
             let after = match parts.plain() {
                 Ok(plain) => rule.after(&road.call, query, &plain, true),
                 Err(why) => After::Known(Whose::Unclear(why)),
             };
             let whose = match after {
                 After::Known(whose) => whose,
-                After::ReadAt(targets) => read(road, &rule, app, &watched, targets, false).await?,
+                After::ReadAt(targets) => read(road, &rule, app, &watched.asked, targets, false).await?,
                 After::Removed { whose, removed, of, rest } => {
                     tell(road, &rule, rule.note(&road.call, whose));
                     let what = format!("{}: {removed} of {of} items", rule.place());
@@ -509,7 +526,7 @@ where
             };
             tell(road, &rule, rule.note(&road.call, whose));
             if is_against(road, &rule, whose)? {
-                return Err(hidden(road, &watched, &watched.target, app).await);
+                return Err(hidden(road, &watched, &watched.asked.target, app).await);
             }
         }
     }
@@ -521,7 +538,7 @@ where
 pub(super) fn finish<B, S>(road: &Road<'_, S>, answer: &mut Response<ResponseBody<B>>) {
     let Some(watched) = road.due.own.as_ref().filter(|watched| watched.is_enforced) else { return };
     let (times, call) = (&road.policy.authorization.times, &road.call);
-    let passed = call.clock.instant().saturating_duration_since(watched.since);
+    let passed = watched.passed(call);
     // Only what finds an object says how long that takes.
     if answer.status().is_success() {
         times.took(call, passed);
@@ -541,7 +558,7 @@ where
     let (times, call) = (&road.policy.authorization.times, &road.call);
     let mut answer = None;
     for other in absent::others(call, target) {
-        let said = app.read(call, watched.question(other.target.clone()), absent::LONGEST, None).await;
+        let said = app.read(call, watched.asked.question(other.target.clone()), absent::LONGEST, None).await;
         if let Some(said) = said.filter(|said| said.status() == StatusCode::NOT_FOUND) {
             answer = Some(said.map(|words| other.renamed(&words)));
             break;
@@ -549,17 +566,13 @@ where
     }
     let mut answer = answer.unwrap_or_else(usual);
     hide_times(answer.headers_mut());
+    // Where it stands already, it keeps its place.
     let length = HeaderValue::from(answer.body().len());
-    // In its place.
-    if let Some(told) = answer.headers_mut().get_mut(header::CONTENT_LENGTH) {
-        *told = length;
-    } else {
-        answer.headers_mut().insert(header::CONTENT_LENGTH, length);
-    }
+    answer.headers_mut().insert(header::CONTENT_LENGTH, length);
     if call.method == Method::HEAD {
         *answer.body_mut() = Bytes::new();
     }
-    let passed = call.clock.instant().saturating_duration_since(watched.since);
+    let passed = watched.passed(call);
     // It has asked the app twice, so steps become long enough for that.
     times.took(call, passed);
     answer.extensions_mut().insert(Tarpit(times.left(call, passed)));

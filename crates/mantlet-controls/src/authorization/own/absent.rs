@@ -1,7 +1,8 @@
 //! What the app answers where an object does not exist: a refusal says the same, after the same time.
 //!
 //! For each refusal the app is asked, as the same caller, for an object that does not exist. Its words
-//! are never kept for another caller: they may be in his language, or have his name in them.
+//! are never kept for another caller: they may be in one caller's language, or have one caller's name in
+//! them.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, Uri};
 use uuid::Uuid;
 
 use crate::{Call, message::percent::decoded};
@@ -172,7 +173,7 @@ fn other_ids(id: &str) -> Vec<(String, Vec<(String, String)>)> {
     let hex = random.simple().to_string();
     let text: String = hex.chars().cycle().take(id.len().clamp(8, 32)).collect();
     let mut others = vec![(text, Vec::new())];
-    // `ORD-0002`: what is no digit may have to be as it is.
+    // `ORD-0002`: only its digits may be free.
     if id.bytes().filter(u8::is_ascii_digit).count() >= 3 {
         let mut digits = hex.bytes().cycle().map(|byte| char::from(b'0' + byte % 10));
         let other =
@@ -185,27 +186,21 @@ fn other_ids(id: &str) -> Vec<(String, Vec<(String, String)>)> {
 /// A number, however Pydantic lets it be written (` +007.0`): what stands before it, itself, and what stands
 /// after it.
 fn as_number(text: &str) -> Option<(&str, &str, &str)> {
-    let start = text.find(|letter: char| matches!(letter, '1'..='9'));
+    let rest = text.trim_start_matches([' ', '+', '-', '0']);
     // Of zeros alone, the last one.
-    let start = start.or_else(|| {
-        text.find('0').map(|at| {
-            text.get(at..).unwrap_or_default().find(|letter| letter != '0').map_or(text.len(), |end| at + end)
-                - 1
-        })
-    })?;
-    let (before, rest) = text.split_at_checked(start)?;
+    let of_zeros = usize::from(!rest.starts_with(|letter: char| letter.is_ascii_digit()));
+    let (before, rest) = text.split_at_checked((text.len() - rest.len()).checked_sub(of_zeros)?)?;
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     let (number, after) = rest.split_at_checked(end)?;
-    let is_before = before.chars().all(|letter| matches!(letter, ' ' | '+' | '-' | '0'));
-    let is_after =
-        after.trim_end().strip_prefix('.').unwrap_or(after.trim_end()).bytes().all(|byte| byte == b'0');
-    (is_before && is_after).then_some((before, number, after))
+    let fraction = after.trim_end();
+    let is_whole = fraction.strip_prefix('.').unwrap_or(fraction).bytes().all(|byte| byte == b'0');
+    (is_whole && !number.is_empty()).then_some((before, number, after))
 }
 
 /// Removes what tells how long the app took.
 pub(crate) fn hide_times(headers: &mut HeaderMap) {
     for name in TIMINGS {
-        headers.remove(HeaderName::from_static(name));
+        headers.remove(name);
     }
 }
 

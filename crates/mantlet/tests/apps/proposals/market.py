@@ -76,7 +76,7 @@ class Parcel(Base):
 
 
 class Cart(Base):
-    """Of nobody, until its maker logs in."""
+    """Without an owner, until its maker logs in."""
 
     __tablename__ = "carts"
     user_id: Mapped[Optional[int]] = mapped_column(ForeignKey("users.id"))
