@@ -1,0 +1,150 @@
+//! What reviewers write: what they looked at, what they could not judge, and what they found.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    finding::Finding,
+    rule::{Level, Owasp, Practice, Rule},
+};
+
+/// A row that a report has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Row {
+    /// Of the OWASP API Security Top 10.
+    Owasp(Owasp),
+    /// Of the checklist for production.
+    Practice(Practice),
+}
+
+impl Row {
+    /// All rows, in the order of a report.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Owasp::ALL.map(Self::Owasp).into_iter().chain(Practice::ALL.map(Self::Practice))
+    }
+
+    /// Its short name.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Owasp(row) => row.id(),
+            Self::Practice(row) => row.id(),
+        }
+    }
+
+    /// Its title.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Owasp(row) => row.title(),
+            Self::Practice(row) => row.title(),
+        }
+    }
+
+    /// Whether a rule belongs to it.
+    pub fn has(self, rule: &Rule) -> bool {
+        match self {
+            Self::Owasp(row) => rule.owasp == row,
+            Self::Practice(row) => rule.practice == Some(row),
+        }
+    }
+}
+
+/// What is known of a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// What was looked at, and how many of it: `operations with an id`, 12.
+    pub at: BTreeMap<String, usize>,
+    /// What could not be judged, and why.
+    pub unjudged: Vec<String>,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something was looked at, and nothing was found.
+    Passed,
+    /// The worst that was found.
+    Found(Level),
+    /// Nothing was looked at.
+    NotJudged,
+}
+
+/// A review while it is made, and when it is done.
+#[derive(Debug, Default)]
+pub struct Review {
+    findings: Vec<Finding>,
+    rows: BTreeMap<Row, Looked>,
+    notes: Vec<String>,
+    operations: usize,
+}
+
+impl Review {
+    /// So many things of a kind were looked at for a row.
+    pub fn looked(&mut self, row: Row, what: &str, count: usize) {
+        *self.rows.entry(row).or_default().at.entry(what.to_owned()).or_default() += count;
+    }
+
+    /// Something of a row could not be judged, and why.
+    pub fn unjudged(&mut self, row: Row, why: impl Into<String>) {
+        let (unjudged, why) = (&mut self.rows.entry(row).or_default().unjudged, why.into());
+        if !unjudged.contains(&why) {
+            unjudged.push(why);
+        }
+    }
+
+    /// Something was found.
+    pub fn found(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Something that a reader should know and that is not a finding: a record that could not be read.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// So many operations of the app are known. With none, nothing was reviewed.
+    pub const fn operations_known(&mut self, count: usize) {
+        self.operations += count;
+    }
+
+    /// How many operations of the app are known.
+    pub const fn operations(&self) -> usize {
+        self.operations
+    }
+
+    /// What was found: the worst first, then by rule and subject. The same app gives the same order.
+    pub fn findings(&self) -> Vec<&Finding> {
+        let mut findings: Vec<_> = self.findings.iter().collect();
+        findings.sort_by(|one, other| {
+            let words = |finding: &Finding| (finding.rule.id, finding.subject.clone(), finding.part.clone());
+            other.level.cmp(&one.level).then_with(|| words(one).cmp(&words(other)))
+        });
+        findings.dedup_by(|one, other| {
+            (one.rule.id, &one.subject, &one.part) == (other.rule.id, &other.subject, &other.part)
+        });
+        findings
+    }
+
+    /// What a reader should know besides.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What is known of a row.
+    pub fn row(&self, row: Row) -> Looked {
+        self.rows.get(&row).cloned().unwrap_or_default()
+    }
+
+    /// What became of a row.
+    pub fn outcome(&self, row: Row) -> Outcome {
+        let worst = self.findings.iter().filter(|finding| row.has(finding.rule)).map(|finding| finding.level);
+        match worst.max() {
+            Some(level) => Outcome::Found(level),
+            None if self.row(row).at.values().any(|count| *count > 0) => Outcome::Passed,
+            None => Outcome::NotJudged,
+        }
+    }
+
+    /// The findings at a level or above.
+    pub fn at_least(&self, level: Level) -> usize {
+        self.findings().into_iter().filter(|finding| finding.level >= level).count()
+    }
+}
