@@ -9,6 +9,8 @@
 //! - Findings are sorted and hold no time, so that the same app gives the same bytes.
 //! - No rule knows an app by its names. What only a word suggests is `low` at most.
 
+pub mod client;
+pub mod exchange;
 pub mod finding;
 pub mod review;
 pub mod rule;
