@@ -290,6 +290,9 @@ reasons! {
     /// Whose the object is could not be told (`[[authorization.own]]`).
     ObjectOwnerUnclear = "object-owner-unclear", NOT_FOUND, [keeps_open, for_pages],
         "Not Found";
+    /// The caller has asked for more ids than it was shown (`authorization.enumeration`).
+    ObjectEnumeration = "object-enumeration", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts],
+        "Too many objects that you were not shown; try again later";
     /// The token lacks scopes that the app declares for the operation (`authorization.scopes`).
     ScopeMissing = "scope-missing", FORBIDDEN, [keeps_open, for_pages],
         "Not enough permissions";
@@ -546,6 +549,7 @@ mod tests {
         "access-denied",
         "object-foreign",
         "object-owner-unclear",
+        "object-enumeration",
         "scope-missing",
         "refresh-token-invalid",
         "refresh-token-of-another-environment",

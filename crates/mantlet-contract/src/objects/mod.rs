@@ -6,6 +6,7 @@
 //! meant for administrators. Nothing here is enforced.
 
 mod caller;
+mod functions;
 mod owned;
 mod proposal;
 mod proposing;
@@ -16,12 +17,12 @@ mod words;
 
 use std::collections::BTreeSet;
 
-pub use self::proposal::Proposal;
 use self::{
     caller::Caller,
     proposing::{Proposed, Proposing},
     words::{is_for_administrators, is_id},
 };
+pub use self::{functions::FunctionProposal, proposal::Proposal};
 use crate::model::{
     Contract, Location, Operation, Owner, Route, Router, Shape, ShapeId, Shown, ShownObjects,
 };
@@ -35,6 +36,8 @@ pub struct Found {
     pub unknown: Option<String>,
     /// Operations with an id in their path that ask who is calling.
     pub with_id: Vec<Place>,
+    /// Rules about who may call operations that seem to be for administrators.
+    pub functions: Vec<FunctionProposal>,
 }
 
 /// A table whose objects operations show or name.
@@ -71,13 +74,15 @@ impl std::fmt::Display for Place {
 pub fn find(contract: &Contract) -> Found {
     let mut all = Vec::new();
     operations("", &contract.router, &mut all);
-    let with_id = all.iter().filter(|one| one.is_secured() && one.has_id(&contract.shapes));
+    let has_id = |one: &&Located<'_>| !id_parameters(&one.path, one.operation, &contract.shapes).is_empty();
+    let with_id = all.iter().filter(has_id);
     let with_id: BTreeSet<_> = with_id.map(Located::place).collect();
     let mut found = Found { with_id: with_id.into_iter().collect(), ..Found::default() };
     let Some(objects) = &contract.objects else { return found };
     found.unknown.clone_from(&objects.unknown);
     let Some(user) = &objects.user else { return found };
     let caller = Caller::of(contract, user, &all);
+    found.functions = functions::find(&caller, &all);
     let mut proposed = Proposing::new(objects, user, &caller, &all, &contract.shapes).all();
     for table in &objects.tables {
         let shown: Vec<_> = all.iter().filter(|one| one.is_about(&table.name)).map(Located::place).collect();
@@ -94,6 +99,25 @@ pub fn find(contract: &Contract) -> Found {
         });
     }
     found
+}
+
+/// The parameters of a path that say which object is meant, if the operation asks who is calling.
+pub fn id_parameters<'o>(path: &'o str, operation: &'o Operation, shapes: &[Shape]) -> Vec<&'o str> {
+    let keys = operation.objects.as_deref().map(|facts| facts.parameters.as_slice()).unwrap_or_default();
+    let one = Located { path: path.to_owned(), methods: &[], operation };
+    if !one.is_secured() {
+        return Vec::new();
+    }
+    let is_key = |name: &str| keys.iter().any(|key| key.name == name);
+    parameters(path)
+        .filter(|name| is_key(name) || is_id(name) || one.is_number_or_uuid(shapes, name))
+        .collect()
+}
+
+/// Names of the parameters of a path.
+fn parameters(path: &str) -> impl Iterator<Item = &str> {
+    let segments = path.split('/').filter_map(|segment| segment.strip_prefix('{'));
+    segments.filter_map(|inside| inside.split([':', '}']).next())
 }
 
 impl Found {
@@ -172,10 +196,16 @@ impl<'c> Located<'c> {
 
     /// Whether its path, its tags or a dependency say that it is meant for administrators.
     fn is_for_administrators(&self) -> bool {
-        let behind = self.facts().map(|facts| facts.behind.as_slice()).unwrap_or_default();
-        let fixed = self.path.split('/').filter(|segment| !segment.contains('{'));
-        fixed.chain(behind.iter().map(String::as_str)).any(is_for_administrators)
+        let mut fixed = self.path.split('/').filter(|segment| !segment.contains('{'));
+        fixed.any(is_for_administrators)
             || self.operation.tags.iter().any(|tag| is_for_administrators(tag))
+            || self.is_behind_administrators()
+    }
+
+    /// Whether a dependency says so: then the app itself sees to it.
+    fn is_behind_administrators(&self) -> bool {
+        let behind = self.facts().map(|facts| facts.behind.as_slice()).unwrap_or_default();
+        behind.iter().any(|name| is_for_administrators(name))
     }
 
     /// Whether any user may call it.
@@ -196,16 +226,7 @@ impl<'c> Located<'c> {
 
     /// Names of the parameters of its path.
     fn parameters(&self) -> impl Iterator<Item = &str> {
-        let segments = self.path.split('/').filter_map(|segment| segment.strip_prefix('{'));
-        segments.filter_map(|inside| inside.split([':', '}']).next())
-    }
-
-    /// Whether a parameter of its path says which object is meant.
-    fn has_id(&self, shapes: &[Shape]) -> bool {
-        let keys = self.facts().map(|facts| facts.parameters.as_slice()).unwrap_or_default();
-        self.parameters().any(|name| {
-            keys.iter().any(|key| key.name == name) || is_id(name) || self.is_number_or_uuid(shapes, name)
-        })
+        parameters(&self.path)
     }
 
     fn is_number_or_uuid(&self, shapes: &[Shape], name: &str) -> bool {

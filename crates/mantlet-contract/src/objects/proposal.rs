@@ -73,10 +73,7 @@ impl Proposal {
             add("count", text(count));
         }
         if !self.roles.is_empty() {
-            add(
-                "unless",
-                format!("{} # delete it if these may not see what is not theirs", list(&self.roles)),
-            );
+            add("unless", format!("{} # delete this line if they may see only their own", list(&self.roles)));
         }
         for (key, _) in [("missing", self.passes_missing), ("nulls", self.passes_nulls)]
             .iter()
@@ -102,12 +99,12 @@ impl Proposal {
     }
 }
 
-fn list(values: &[String]) -> String {
+pub(super) fn list(values: &[String]) -> String {
     format!("[{}]", values.iter().map(|value| text(value)).collect::<Vec<_>>().join(", "))
 }
 
 /// A string of TOML, a literal one if it has quotes in it.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     if value.contains('"') && !value.contains(|letter: char| letter == '\'' || letter.is_control()) {
         return format!("'{value}'");
     }

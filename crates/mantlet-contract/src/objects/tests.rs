@@ -94,7 +94,7 @@ fn a_rule_is_text_that_can_be_copied() {
          paths   = [\"/orders/{id}\"]\n\
          owner   = \"response:/user_id\"\n\
          equals  = \"principal:userId\"\n\
-         unless  = [\"principal:isAdmin\", 'principal:role = \"site admin\"'] # delete it if these may not see what is not theirs"
+         unless  = [\"principal:isAdmin\", 'principal:role = \"site admin\"'] # delete this line if they may see only their own"
     );
     assert_eq!(found.tables[0].owned, "are owned by `users.id` through `user_id`");
 }
@@ -183,6 +183,48 @@ fn what_is_the_callers_own_is_told_by_the_path_and_what_is_for_all_is_not() {
         (&["/users/{user_id}/orders".to_owned()][..], "path:user_id")
     );
     assert_eq!(found.tables[0].left.len(), 2, "{found:?}");
+}
+
+#[test]
+fn what_seems_to_be_for_administrators_is_proposed_where_any_login_is_enough() {
+    let mut public = route("GET /admin/login", &json!({}));
+    public["operation"]["security"] = json!([]);
+    let mut scoped = route("GET /admin/reports", &json!({}));
+    scoped["operation"]["security"][0][0]["scopes"] = json!(["reports"]);
+    let mut tagged = route("DELETE /products/{id}", &json!({}));
+    tagged["operation"]["tags"] = json!(["Staff"]);
+    let routes = [
+        route("GET /admin/users", &json!({})),
+        route("DELETE /admin/users/{user_id}", &json!({})),
+        route("POST /admin/refunds", &json!({"behind": ["require_admin"]})),
+        route("GET /products/{id}", &json!({})),
+        route("GET /administer", &json!({})),
+        tagged,
+        public,
+        scoped,
+    ];
+    let found = find(&app(&[], &routes, Some(2)));
+    let said: Vec<_> =
+        found.functions.iter().map(|one| (one.paths.join(" "), one.methods.join(","))).collect();
+    assert_eq!(
+        said,
+        [
+            ("/admin/users /admin/users/{user_id}".to_owned(), String::new()),
+            ("/products/{id}".to_owned(), "DELETE".to_owned())
+        ]
+    );
+    assert!(
+        found.functions[0].to_toml().ends_with(
+            "[[authorization.allow]]\n\
+             paths   = [\"/admin/users\", \"/admin/users/{user_id}\"]\n\
+             who     = [\"principal:isAdmin\", 'principal:role = \"site admin\"']\n\
+             mode    = \"report\" # until you know that it is right"
+        ),
+        "{}",
+        found.functions[0].to_toml()
+    );
+    // With no role that is known of a caller there is nothing to ask for.
+    assert_eq!(find(&app(&[], &routes, None)).functions, []);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::{
     circumstance::Known,
     condition::Condition,
     countries,
+    enumeration::EnumerationConfig,
     evidence::AllEvidence,
     files::{ConditionFile, FileContent, Holds},
     network::{self, NetworkConfig},
@@ -45,6 +46,9 @@ pub struct Config {
     /// posture yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learn: Option<bool>,
+    /// Callers that ask for ids which no answer has shown them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub enumeration: EnumerationConfig,
     /// The operation that tells a caller about itself: `/users/me`. Default: the one that the contract shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub me: Option<String>,
@@ -113,6 +117,8 @@ impl Section for Config {
         let deny = check(&self.deny, "deny", context, &known, &mut mistakes);
         let evidence: AllEvidence = context.deployment.kept.get();
         let own = own::check(&self.own, context, (&known, &evidence), &mut mistakes);
+        let enumeration =
+            self.enumeration.check(context.report_only, context.deployment.kept.get(), &mut mistakes);
         let me = self.me.as_deref().map(|text| {
             let is_path = text.starts_with('/') && !text.contains('{') && text.parse::<Uri>().is_ok();
             is_path.then(|| text.into()).ok_or_else(|| {
@@ -131,7 +137,18 @@ impl Section for Config {
         let callers = Callers::about(names.collect());
         let proposed =
             Proposed::new(self.learn.unwrap_or(context.posture == Posture::Strict), context, evidence);
-        Ok(Policy { scopes, allow, deny, own, proposed, me, callers, times: Times::default(), files })
+        Ok(Policy {
+            scopes,
+            allow,
+            deny,
+            own,
+            proposed,
+            me,
+            enumeration,
+            callers,
+            times: Times::default(),
+            files,
+        })
     }
 }
 
@@ -196,4 +213,8 @@ pub(super) fn add<T>(
     if let Err(message) = checked.add(rule, &target) {
         mistakes.push(Mistake::of_template(at("paths"), message));
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

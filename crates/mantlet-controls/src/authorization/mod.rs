@@ -45,6 +45,7 @@ mod circumstance;
 mod condition;
 mod config;
 mod countries;
+pub(crate) mod enumeration;
 pub(crate) mod evidence;
 mod files;
 mod hours;
@@ -57,15 +58,18 @@ mod scopes;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, header};
+use mantlet_contract::objects::FunctionProposal;
 
 use self::{
     caller::{Callers, Me},
     condition::Condition,
+    enumeration::Enumeration,
     own::{Own, absent::Times},
-    proposed::Proposed,
+    proposed::{PROPOSED, Proposed},
 };
 pub use self::{
     config::{Config, RuleConfig},
+    enumeration::EnumerationConfig,
     evidence::{AllEvidence, Counted, KeptEvidence, Verdict},
     files::{ConditionFile, FileContent, Taken},
     network::NetworkConfig,
@@ -88,6 +92,8 @@ pub struct Policy {
     proposed: Proposed,
     /// The operation that tells a caller about itself, if the configuration names one.
     me: Option<Box<str>>,
+    /// Ids that nobody showed the caller.
+    pub(crate) enumeration: Enumeration,
     /// What the app has said of callers.
     pub(crate) callers: Callers,
     /// How long operations with objects take.
@@ -197,6 +203,11 @@ impl Policy {
         self.proposed.learning(call, query).filter(|_| !self.has_own(call))
     }
 
+    /// Whether the rules that the app's tables propose are compared with its answers.
+    pub const fn learns(&self) -> bool {
+        self.proposed.is_on()
+    }
+
     /// Whether objects are read to learn from requests whose answer does not show the owner.
     pub(crate) fn reads_to_learn(&self) -> bool {
         self.proposed.reads()
@@ -222,7 +233,7 @@ impl Policy {
         methods.map(of).max().unwrap_or_default()
     }
 
-    /// All rules about owners, and what traffic says of them.
+    /// All rules about owners, and what traffic says of them; and what is proposed.
     pub fn objects(&self, contract: Option<&Contract>) -> Vec<Told> {
         let own = self.own.all().map(|rule| Told {
             rule: rule.place().to_owned(),
@@ -231,7 +242,32 @@ impl Policy {
             counted: rule.counted(),
         });
         let has = |evidence: &Arc<_>| self.own.all().any(|rule| Arc::ptr_eq(&rule.evidence, evidence));
-        own.chain(contract.into_iter().flat_map(|contract| self.proposed.told(contract, &has))).collect()
+        let proposed = contract.into_iter().flat_map(|contract| {
+            let owners = contract.proposals().len();
+            let functions =
+                contract.functions().iter().enumerate().filter(|(_, function)| !self.has(function));
+            let functions = functions.map(move |(number, function)| Told {
+                rule: (owners + number + 1).to_string(),
+                toml: function.to_toml(),
+                mode: PROPOSED.to_owned(),
+                counted: Vec::new(),
+            });
+            self.proposed.told(contract, &has).into_iter().chain(functions)
+        });
+        own.chain(proposed).collect()
+    }
+
+    /// Whether the configuration says who may call these operations.
+    fn has(&self, function: &FunctionProposal) -> bool {
+        let FunctionProposal { paths, methods, .. } = function;
+        let any = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let is_meant =
+            |method: &&Method| methods.is_empty() || methods.iter().any(|own| own == method.as_str());
+        let meant: Vec<_> = any.iter().filter(is_meant).collect();
+        let is_said = |rules: &Selection<Rule>, path| {
+            meant.iter().any(|method| rules.of(method, Spellings::one(path), &[]).next().is_some())
+        };
+        paths.iter().all(|path| is_said(&self.allow, path) || is_said(&self.deny, path))
     }
 
     /// The files that conditions depend on.

@@ -25,6 +25,9 @@ use crate::{
     operation::{Contract, address},
 };
 
+/// The mode of a rule that is not in the configuration.
+pub(super) const PROPOSED: &str = "proposed";
+
 /// The rules of the contract in force.
 #[derive(Debug)]
 pub(super) struct Proposed {
@@ -189,7 +192,7 @@ impl Proposed {
             told.push(Told {
                 rule: (number + 1).to_string(),
                 toml: proposal.to_toml(),
-                mode: "proposed".to_owned(),
+                mode: PROPOSED.to_owned(),
                 counted: counted.filter(|_| proposal.missing.is_empty()).collect(),
             });
         }

@@ -10,7 +10,7 @@ use mantlet_contract::{
     compile::compile,
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme},
-    objects::{self, Proposal},
+    objects::{self, FunctionProposal, Proposal},
     places::places,
     routes::{HttpRoute, Roots, Routes},
     sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
@@ -63,6 +63,9 @@ pub struct Contract {
     pub(crate) query_tokens: HashMap<usize, QueryToken>,
     /// Rules about owners that its tables propose.
     proposals: Vec<Proposal>,
+    functions: Vec<FunctionProposal>,
+    /// Parameters that say which object is meant, by operation.
+    ids: HashMap<usize, Box<[Box<str>]>>,
     /// The shapes of its paths.
     paths: HashSet<Box<str>>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
@@ -133,10 +136,15 @@ impl Contract {
             found.map(|token| (address(route), token))
         };
         let query_tokens = routes.http().filter_map(query_token_of).collect();
+        let ids_of = |route: &Arc<HttpRoute>| {
+            let own = objects::id_parameters(&route.path, route.operation.as_ref()?, &model.shapes);
+            (!own.is_empty()).then(|| (address(route), own.into_iter().map(Into::into).collect()))
+        };
+        let ids = routes.http().filter_map(ids_of).collect();
         let names = names_of(model, &routes);
         let paths = routes.http().map(|route| shape(route.own_path()).into()).collect();
-        let tables = objects::find(model).tables.into_iter();
-        let proposals = tables.flat_map(|table| table.proposals).collect();
+        let objects::Found { tables, functions, .. } = objects::find(model);
+        let proposals = tables.into_iter().flat_map(|table| table.proposals).collect();
         let found = Self {
             routes,
             roots,
@@ -156,6 +164,8 @@ impl Contract {
             security,
             query_tokens,
             proposals,
+            functions,
+            ids,
             paths,
             names,
             spellings: spellings_of(model),
@@ -199,7 +209,17 @@ impl Contract {
         &self.proposals
     }
 
-    /// Whether these rules are about this attribute of a caller.
+    /// Rules about who may call what seems to be for administrators.
+    pub fn functions(&self) -> &[FunctionProposal] {
+        &self.functions
+    }
+
+    /// The parameters of an operation's path that say which object is meant, if it asks who is calling.
+    pub(crate) fn id_parameters(&self, route: &Arc<HttpRoute>) -> &[Box<str>] {
+        self.ids.get(&address(route)).map(|ids| &**ids).unwrap_or_default()
+    }
+
+    /// Whether rules about owners are about this attribute of a caller.
     pub(crate) fn proposes_about(&self, name: &str) -> bool {
         let conditions = self.proposals.iter().flat_map(|one| one.roles.iter().chain([&one.equals]));
         let attributes = conditions.filter_map(|text| {

@@ -9,7 +9,7 @@ use http_body::Body;
 use super::{
     App, Arrival, Ending, Road, WireVerdict, authenticate, caller,
     due::Stranger,
-    logout, own,
+    enumeration, logout, own,
     pages::{foreign, of_origin, suspect},
     pass::{pass, stop},
     refresh,
@@ -320,7 +320,8 @@ where
             return Err(Reason::TokenInvalid.into());
         }
     }
-    pass(road.audit, &road.call, judged.faults)
+    pass(road.audit, &road.call, judged.faults)?;
+    pass(road.audit, &road.call, enumeration::judge(road))
 }
 
 /// Begins to watch a body as it passes.

@@ -6,6 +6,7 @@ mod ask;
 mod authenticate;
 mod caller;
 mod due;
+mod enumeration;
 mod inbound;
 mod logout;
 mod open;
@@ -241,7 +242,8 @@ impl<S: Sink> Road<'_, S> {
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
             || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status)
-            || is_learned_from;
+            || is_learned_from
+            || enumeration::asks_for(self, &answer);
         let is_needed = self.due.own.as_ref().is_some_and(|own| own.needs(status));
         let asked = match (is_needed, is_asked) {
             (true, _) => responses::Asked::Whole,
@@ -320,6 +322,8 @@ impl<S: Sink> Road<'_, S> {
             events = self.course_of((status, headers), said, is_shared);
             // authorization: the same for a rule that is only proposed.
             own::learn(self, (status, headers), said);
+            // authorization: ids that the caller may ask for from now on.
+            enumeration::learn(self, (status, headers), said);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
         Seen { answer, new_token, events }

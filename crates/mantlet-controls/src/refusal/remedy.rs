@@ -209,6 +209,10 @@ fn line(reason: Reason, mode: Mode) -> Line {
         Reason::ScopeMissing => {
             either(Top("authorization.scopes = \"report\""), Top("authorization.scopes = \"enforce\""))
         }
+        Reason::ObjectEnumeration => either(
+            Top("authorization.enumeration.mode = \"report\""),
+            Top("authorization.enumeration.mode = \"enforce\""),
+        ),
         Reason::SessionEnded | Reason::SessionExpired => {
             either(Top("authentication.sessions = \"report\""), Top("authentication.sessions = \"enforce\""))
         }

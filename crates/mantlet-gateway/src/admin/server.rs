@@ -162,7 +162,8 @@ fn parameters<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[
 fn objects(policy: &Policy) -> Value {
     let contract = policy.contract.in_force();
     let objects = policy.authorization.objects(contract.as_deref());
-    json!({ "contract": contract.is_some(), "objects": objects })
+    let learning = policy.authorization.learns();
+    json!({ "contract": contract.is_some(), "learning": learning, "objects": objects })
 }
 
 /// How the app responded to input that was judged and passed on.

@@ -15,11 +15,12 @@ use crate::{
 
 /// The file that is made if there is none.
 const OWN: &str = "mantlet.toml";
-const HEAD: &str = "[[authorization.own]]";
+const HEAD: &str = "[[authorization.";
 
 #[derive(Deserialize)]
 struct Listed {
     contract: bool,
+    learning: bool,
     objects: Vec<Rule>,
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn objects(arguments: &ObjectsArguments) -> Result<ExitCode, Failure>
     }
 }
 
-fn list(Listed { contract, objects }: &Listed) -> String {
+fn list(Listed { contract, learning, objects }: &Listed) -> String {
     match (contract, objects.is_empty()) {
         (false, true) => say("no contract is in force, so no rules can be proposed"),
         (true, true) => say(
@@ -72,7 +73,8 @@ fn list(Listed { contract, objects }: &Listed) -> String {
     let mut text = String::new();
     for rule in objects {
         let _ = writeln!(text, "{}  {}", rule.name, rule.mode);
-        for counted in &rule.counted {
+        let is_counted = *learning || rule.mode != "proposed";
+        for counted in rule.counted.iter().filter(|_| is_counted) {
             let _ = writeln!(text, "    {}", counted.told(&rule.mode));
         }
         for line in rule.toml.lines() {
@@ -80,7 +82,13 @@ fn list(Listed { contract, objects }: &Listed) -> String {
         }
         text.push('\n');
     }
-    if objects.iter().any(|rule| rule.mode == "proposed") {
+    let is_proposed = |rule: &Rule| rule.mode == "proposed";
+    if !learning && objects.iter().any(|rule| is_proposed(rule) && !rule.counted.is_empty()) {
+        say(
+            "proposed rules are not compared with the app's answers: write `authorization.learn = true` to see whether traffic confirms them",
+        );
+    }
+    if objects.iter().any(is_proposed) {
         say(
             "accept proposals with `mantlet objects accept NUMBER …`: they report, and with `--enforce` they refuse",
         );
@@ -92,7 +100,9 @@ impl Counted {
     fn told(&self, mode: &str) -> String {
         let Self { operation, verdict, own, foreign, unclear, .. } = self;
         // What a rule refuses is not counted.
-        let mut text = if mode == "enforce" || self.enforced {
+        let mut text = if own + foreign + unclear == 0 {
+            format!("{operation}: no answer was compared yet")
+        } else if mode == "enforce" || self.enforced {
             format!("{operation}: {own} answers were their callers' own, for {} callers", self.callers)
         } else {
             format!(
@@ -204,7 +214,7 @@ fn as_accepted(toml: &str, enforce: bool, path: &Path) -> String {
     let mut text = lines.fold(String::new(), |text, line| text + line + "\n");
     let _ = write!(text, "mode    = \"{mode}\"");
     if path.ends_with("pyproject.toml") {
-        text = text.replace(HEAD, "[[tool.mantlet.authorization.own]]");
+        text = text.replace(HEAD, "[[tool.mantlet.authorization.");
     }
     text
 }

@@ -43,6 +43,17 @@ impl Report {
                 }
             }
         }
+        if !found.functions.is_empty() {
+            text.push_str(
+                "\nfunctions: what seems to be for administrators, where the app asks for any login",
+            );
+        }
+        for function in &found.functions {
+            text.push('\n');
+            for line in function.to_toml().lines() {
+                let _ = write!(text, "\n    {line}");
+            }
+        }
         let unchecked = found.with_id.iter().filter(|place| self.rules_of(place) == 0);
         let (proposed, other): (Vec<_>, Vec<_>) = unchecked.partition(|place| found.is_proposed(place));
         for (places, what) in [(proposed, "one is proposed above"), (other, "none is proposed")] {

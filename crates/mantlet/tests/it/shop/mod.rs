@@ -2,6 +2,7 @@
 //! answers.
 
 mod careless;
+mod enumeration;
 mod guesses;
 mod hidden;
 mod inputs;
