@@ -4,7 +4,8 @@
 //!    members: `path:user_id`.
 //! 2. One that shows an object with its owner is for the owner, and so are the other methods of its path.
 //! 3. An object whose owner is that of another one is read there, where its answer has the key of that.
-//! 4. What is left below the key of an object is for the owner of the object, which is read first.
+//! 4. What is left below the key of an object is for the owner of the object, which is read first. Where it asks
+//!    for no login, and the object does, that is proposed with a doubt.
 //! 5. A list is for the owners of its items.
 //! 6. What requests say of owners and of several objects: see [`super::requests`].
 //!
@@ -224,14 +225,21 @@ impl<'p, 'c> Proposing<'p, 'c> {
         let table = &own.table.name;
         for path in self.paths(|one| one.key_of(table).is_some()) {
             let Some(reader) = self.readers.of(table, None, path) else { continue };
-            let open: Vec<_> = self.at(path).into_iter().filter(|one| one.is_open()).collect();
-            let Some((name, _)) = open.iter().find_map(|one| one.key_of(table)) else { continue };
+            let all = self.at(path);
+            let Some((name, _)) = all.iter().find_map(|one| one.key_of(table)) else { continue };
+            let open: Vec<_> = all.iter().copied().filter(|one| one.is_open()).collect();
+            let is_below = path.strip_prefix(reader.path).is_some_and(|rest| rest.starts_with('/'));
+            let is_bare = |one: &&Located<'c>| !one.is_secured() && !one.is_for_administrators();
+            let bare: Vec<_> = all.into_iter().filter(|one| is_below && is_bare(one)).collect();
             let evidence =
                 format!("`{{{name}}}` is the key of `{table}`, whose owner `GET {}` shows", reader.path);
             let mut draft = self.draft_of(own, format!("response:{}", reader.owner), evidence);
             draft.is_assumed |= is_assumed(reader.shown);
             draft.read = Some(reader.at(&format!("{{{name}}}")));
+            let mut doubtful = draft.clone();
+            doubtful.doubts.push("it asks for no login, so it may be for all".to_owned());
             self.add_where_nobody_owns(own, path, &open, draft);
+            self.add_where_nobody_owns(own, path, &bare, doubtful);
         }
     }
 
