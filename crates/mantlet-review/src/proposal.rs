@@ -1,7 +1,7 @@
 //! The configuration that closes findings: their texts, put into the one that is there. What stands there keeps its
 //! order and its comments.
 
-use toml_edit::{DocumentMut, Item, Table, TableLike};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 /// Where the configuration stands in `pyproject.toml`.
 const IN_PYPROJECT: [&str; 2] = ["tool", "mantlet"];
@@ -67,24 +67,26 @@ fn merge(into: &mut dyn TableLike, own: &Table) {
                     merge(known, own);
                 }
             }
-            (Item::Value(known), Item::Value(own)) => match (known.as_array_mut(), own.as_array()) {
-                (Some(known), Some(own)) => {
-                    for value in own {
-                        if !known.iter().any(|one| bare(one) == bare(value)) {
-                            known.push(value.clone());
-                        }
-                    }
-                }
-                _ => {
-                    let decor = known.decor().clone();
-                    *known = own.clone();
-                    *known.decor_mut() = decor;
-                }
-            },
+            (Item::Value(known), Item::Value(own)) => put(known, own),
             // A list of tables where inline tables stand, or the other way round: what is proposed counts.
             (known, item) => *known = placed(item),
         }
     }
+}
+
+/// Adds what a list lacks; another value takes the place of the one that is there.
+fn put(known: &mut Value, own: &Value) {
+    if let (Some(known), Some(own)) = (known.as_array_mut(), own.as_array()) {
+        for value in own {
+            if !known.iter().any(|one| bare(one) == bare(value)) {
+                known.push(value.clone());
+            }
+        }
+        return;
+    }
+    let decor = known.decor().clone();
+    *known = own.clone();
+    *known.decor_mut() = decor;
 }
 
 /// A copy that stands where it is put, not where it stood in its own text.
@@ -131,7 +133,7 @@ fn plain(item: &Item) -> String {
     }
 }
 
-fn bare(value: &toml_edit::Value) -> String {
+fn bare(value: &Value) -> String {
     let mut value = value.clone();
     value.decor_mut().clear();
     value.to_string()
