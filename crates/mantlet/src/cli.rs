@@ -356,7 +356,7 @@ pub(crate) enum ObjectsAction {
         /// The numbers of the rules, as `mantlet objects` shows them; `all`: each of them
         #[arg(required = true, value_name = "NUMBER")]
         numbers: Vec<String>,
-        /// Refuse at once; without it the rules only report
+        /// Refuse at once; without it the rules only report. With `all`, rules with a doubt report all the same
         #[arg(long)]
         enforce: bool,
     },

@@ -143,6 +143,6 @@ def facts(table: Table, why: str) -> dict[str, Any]:
     for name, column in table.columns.items():
         if name in FLAGS:
             roles.append({"name": name, "kind": "number" if column.kind == "number" else "flag"})
-        elif name == ROLE:
+        elif name == ROLE and (column.choices or column.kind in {"text", "other"}):
             roles.append({"name": name, "kind": "choice", "choices": list(column.choices)})
     return {"table": table.name, "key": list(table.key), "why": why, "roles": roles}

@@ -40,6 +40,11 @@ fn unquote_plus(raw: &[u8]) -> Cow<'_, str> {
     out.into()
 }
 
+/// The text of a query or a form as a whole.
+pub fn unquoted(raw: &[u8]) -> Cow<'_, str> {
+    unquote_plus(raw)
+}
+
 fn unescape(run: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(run.len());
     let mut rest = run;

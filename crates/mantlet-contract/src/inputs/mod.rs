@@ -6,6 +6,7 @@ mod forms;
 mod group;
 mod named;
 
+pub use encoded::unquoted;
 pub use forms::without;
 pub use named::{Named, all_in_query, in_cookies, in_query, named};
 

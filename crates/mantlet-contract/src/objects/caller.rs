@@ -2,10 +2,10 @@
 
 use super::{
     Located, shape,
-    words::{administrator, is_list_of, list_of},
+    words::{administrator, administrators, is_list_of, list_of},
 };
 use crate::{
-    model::{Contract, Field, Group, Object, PathItem, RoleKind, Shape, ShapeId, User},
+    model::{Contract, Field, Group, Object, PathItem, Role, RoleKind, Shape, ShapeId, User},
     sensitive::{Evidence, SessionRole, session_routes},
 };
 
@@ -110,23 +110,71 @@ impl<'c> Caller<'c> {
         }
     }
 
+    /// Whether a path is that of the operation that says who is calling, or below it.
+    pub(super) fn is_below_me(&self, path: &str) -> bool {
+        let rest = self.me.as_deref().and_then(|me| path.strip_prefix(me.trim_end_matches('/')));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || path.split('/').any(|part| part == "me")
+    }
+
     /// Conditions under which a caller may see objects of others, as far as it can be guessed.
     pub(super) fn roles(&self) -> Vec<String> {
-        let roles = self.user.roles.iter().filter_map(|role| {
+        let of = |(name, role): (&str, &Role)| match role.kind {
+            RoleKind::Choice => administrator(&role.choices).map(|role| is(name, role)),
+            RoleKind::Flag | RoleKind::Number => Some(flag(name, role.kind)),
+        };
+        self.known_roles().filter_map(of).collect()
+    }
+
+    /// Conditions of which one holds for each administrator. Where they rest on a guess alone, that is said.
+    pub(super) fn administrators(&self) -> Roles {
+        let mut found = Roles::default();
+        let mut guess = None;
+        for (name, role) in self.known_roles() {
+            match role.kind {
+                RoleKind::Flag | RoleKind::Number => found.conditions.push(flag(name, role.kind)),
+                RoleKind::Choice if role.choices.is_empty() => guess = Some(name),
+                RoleKind::Choice => {
+                    found.conditions.extend(administrators(&role.choices).map(|role| is(name, role)));
+                }
+            }
+        }
+        if let Some(name) = guess.filter(|_| found.conditions.is_empty()) {
+            found.conditions.push(is(name, "admin"));
+            found.assumed = Some(format!(
+                "the value that `{name}` has for administrators: the column may have any text, and `admin` is a guess"
+            ));
+        }
+        found
+    }
+
+    /// Columns that say what a user may do, with the names that the caller's attributes have for them.
+    fn known_roles(&self) -> impl Iterator<Item = (&str, &Role)> {
+        self.user.roles.iter().filter_map(|role| {
             let name = match self.answer {
                 Some(answer) => written(answer, &role.name)?,
                 None => self.me.as_ref().map(|_| role.name.as_str())?,
             };
-            match role.kind {
-                RoleKind::Flag => Some(format!("principal:{name}")),
-                RoleKind::Number => Some(format!("principal:{name} = 1")),
-                RoleKind::Choice => {
-                    administrator(&role.choices).map(|role| format!("principal:{name} = {}", value(role)))
-                }
-            }
-        });
-        roles.collect()
+            Some((name, role))
+        })
     }
+}
+
+/// What is asked of administrators.
+#[derive(Debug, Default)]
+pub(super) struct Roles {
+    pub(super) conditions: Vec<String>,
+    /// What of it is a guess.
+    pub(super) assumed: Option<String>,
+}
+
+fn flag(name: &str, kind: RoleKind) -> String {
+    let value = if kind == RoleKind::Number { " = 1" } else { "" };
+    format!("principal:{name}{value}")
+}
+
+fn is(name: &str, role: &str) -> String {
+    format!("principal:{name} = {}", value(role))
 }
 
 /// A value of a condition: with quotes unless it is one word.

@@ -7,6 +7,7 @@
 
 mod caller;
 mod functions;
+mod kinds;
 mod owned;
 mod proposal;
 mod proposing;
@@ -20,9 +21,13 @@ use std::collections::BTreeSet;
 use self::{
     caller::Caller,
     proposing::{Proposed, Proposing},
-    words::{is_for_administrators, is_id},
+    words::{is_for_administrators, is_id, is_no_id},
 };
-pub use self::{functions::FunctionProposal, proposal::Proposal};
+pub use self::{
+    functions::{FunctionPath, FunctionProposal},
+    kinds::{Kind, KindNumber, Kinds, Meaning},
+    proposal::Proposal,
+};
 use crate::model::{
     Contract, Location, Operation, Owner, Route, Router, Shape, ShapeId, Shown, ShownObjects,
 };
@@ -110,14 +115,15 @@ pub fn id_parameters<'o>(path: &'o str, operation: &'o Operation, shapes: &[Shap
     }
     let is_key = |name: &str| keys.iter().any(|key| key.name == name);
     parameters(path)
-        .filter(|name| is_key(name) || is_id(name) || one.is_number_or_uuid(shapes, name))
+        .filter(|name| {
+            is_key(name) || is_id(name) || (one.is_number_or_uuid(shapes, name) && !is_no_id(name))
+        })
         .collect()
 }
 
 /// Names of the parameters of a path.
 fn parameters(path: &str) -> impl Iterator<Item = &str> {
-    let segments = path.split('/').filter_map(|segment| segment.strip_prefix('{'));
-    segments.filter_map(|inside| inside.split([':', '}']).next())
+    path.split('{').skip(1).filter_map(|inside| inside.split([':', '}']).next())
 }
 
 impl Found {

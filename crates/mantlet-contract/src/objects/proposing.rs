@@ -4,8 +4,8 @@
 //!    members: `path:user_id`.
 //! 2. One that shows an object with its owner is for the owner, and so are the other methods of its path.
 //! 3. An object whose owner is that of another one is read there, where its answer has the key of that.
-//! 4. What is left below the key of an object is for the owner of the object, which is read first. Where it asks
-//!    for no login, and the object does, that is proposed with a doubt.
+//! 4. What is left below the key of an object is for the owner of the object, which is read first. Where it only
+//!    reads and asks for no login, and the object does, that is proposed with a doubt.
 //! 5. A list is for the owners of its items.
 //! 6. What requests say of owners and of several objects: see [`super::requests`].
 //!
@@ -229,7 +229,8 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let Some((name, _)) = all.iter().find_map(|one| one.key_of(table)) else { continue };
             let open: Vec<_> = all.iter().copied().filter(|one| one.is_open()).collect();
             let is_below = path.strip_prefix(reader.path).is_some_and(|rest| rest.starts_with('/'));
-            let is_bare = |one: &&Located<'c>| !one.is_secured() && !one.is_for_administrators();
+            let is_bare =
+                |one: &&Located<'c>| one.is_read() && !one.is_secured() && !one.is_for_administrators();
             let bare: Vec<_> = all.into_iter().filter(|one| is_below && is_bare(one)).collect();
             let evidence =
                 format!("`{{{name}}}` is the key of `{table}`, whose owner `GET {}` shows", reader.path);

@@ -36,7 +36,9 @@ impl<'p, 'c> Readers<'p, 'c> {
                 .shows()
                 .filter(|shown| one.is_get() && shown.table == table && shown.shown_as == ShownAs::One)?;
             let (parameter, field) = one.key_of(table)?;
-            let is_alone = one.parameters().eq([parameter]) && by.is_none_or(|by| by == field);
+            let is_segment =
+                one.path.split('/').any(|segment| segment.starts_with('{') && segment.ends_with('}'));
+            let is_alone = one.parameters().eq([parameter]) && is_segment && by.is_none_or(|by| by == field);
             let owner = shown.owner.as_deref()?;
             Some(Reader { path: one.path.as_str(), parameter, owner, shown }).filter(|_| is_alone)
         });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Found, Proposal, find};
+use super::{Found, FunctionProposal, Proposal, find};
 use crate::model::{Contract, PathItem, Shape};
 
 /// A foreign key.
@@ -204,15 +204,7 @@ fn what_seems_to_be_for_administrators_is_proposed_where_any_login_is_enough() {
         scoped,
     ];
     let found = find(&app(&[], &routes, Some(2)));
-    let said: Vec<_> =
-        found.functions.iter().map(|one| (one.paths.join(" "), one.methods.join(","))).collect();
-    assert_eq!(
-        said,
-        [
-            ("/admin/users /admin/users/{user_id}".to_owned(), String::new()),
-            ("/products/{id}".to_owned(), "DELETE".to_owned())
-        ]
-    );
+    assert_eq!(functions(&found), ["/admin/users /admin/users/{user_id}:", "/products/{id}: DELETE"]);
     assert!(
         found.functions[0].to_toml().ends_with(
             "[[authorization.allow]]\n\
@@ -225,6 +217,111 @@ fn what_seems_to_be_for_administrators_is_proposed_where_any_login_is_enough() {
     );
     // With no role that is known of a caller there is nothing to ask for.
     assert_eq!(find(&app(&[], &routes, None)).functions, []);
+}
+
+/// Rules about functions: paths and methods.
+fn functions(found: &Found) -> Vec<String> {
+    let line = |one: &FunctionProposal| {
+        let paths: Vec<_> = one.paths.iter().map(|one| one.path.as_str()).collect();
+        format!("{}: {}", paths.join(" "), one.methods.join(",")).trim_end().to_owned()
+    };
+    found.functions.iter().map(line).collect()
+}
+
+#[test]
+fn what_only_looks_as_if_it_were_for_administrators_is_not_proposed() {
+    let tagged = |text: &str, tag: &str| {
+        let mut found = route(text, &json!({}));
+        found["operation"]["tags"] = json!([tag]);
+        found
+    };
+    let routes = [
+        route("GET /users/me/permissions", &json!({})),
+        route("POST /users/me/roles", &json!({})),
+        route("GET /roles", &json!({})),
+        route("GET /management/buildings/{id}", &json!({})),
+        route("GET /internal/messages", &json!({})),
+        tagged("GET /posts", "Content management"),
+        tagged("POST /posts", "Content management"),
+        tagged("GET /songs", "Staff picks"),
+        tagged("GET /reports", "Admin"),
+        route("POST /roles", &json!({})),
+        route("GET /moderator/queue", &json!({})),
+        route("GET /v1/admin/a", &json!({})),
+        route("GET /v1/admin/b", &json!({})),
+        route("POST /v2/admin-tools", &json!({})),
+    ];
+    assert_eq!(
+        functions(&find(&app(&[], &routes, Some(2)))),
+        ["/reports:", "/roles: POST", "/moderator/queue:", "/v1/admin/a /v1/admin/b:", "/v2/admin-tools:"]
+    );
+}
+
+#[test]
+fn an_administrator_is_called_as_the_apps_own_column_says() {
+    for (choices, who, unless) in [
+        (json!(["user", "moderator", "org_admin", "admin"]), "moderator org_admin admin", "admin"),
+        (json!(["superadmin", "admin"]), "superadmin admin", "superadmin"),
+        (json!(["user", "moderator"]), "moderator", ""),
+        (json!(["customer", "team_admin"]), "team_admin", ""),
+        (json!(["customer", "courier", "owner"]), "", ""),
+        (json!([]), "admin", "admin"),
+    ] {
+        let mut contract =
+            app(&[orders()], &[one_order("GET"), route("GET /admin/users", &json!({}))], Some(2));
+        let user = contract.objects.as_mut().unwrap().user.as_mut().unwrap();
+        user.roles.remove(0);
+        user.roles[0].choices = serde_json::from_value(choices.clone()).unwrap();
+        let found = find(&contract);
+        let said = |all: &[String]| all.join(" ").replace("principal:role = ", "");
+        let function = found.functions.first();
+        assert_eq!(function.map(|one| said(&one.who)).unwrap_or_default(), who, "{choices}");
+        assert_eq!(said(&found.tables[0].proposals[0].roles), unless, "{choices}");
+        // A guess is not accepted.
+        let is_guess =
+            function.is_some_and(|one| one.to_toml().contains("\n# missing: the value that `role` has"));
+        assert_eq!(is_guess, choices == json!([]), "{choices}");
+    }
+}
+
+#[test]
+fn what_the_configuration_says_already_is_left_out() {
+    let routes = [
+        route("GET /admin/a", &json!({})),
+        route("GET /admin/b", &json!({})),
+        route("DELETE /admin/b", &json!({})),
+        route("GET /admin/c", &json!({})),
+    ];
+    let found = find(&app(&[], &routes, Some(2)));
+    let [rule] = found.functions.as_slice() else { panic!("{found:?}") };
+    let left = |covered: &[&str]| {
+        let left = rule.without(|one, method| covered.contains(&&*format!("{method} {}", one.path)));
+        let found = Found { functions: left.into_iter().collect(), ..Found::default() };
+        functions(&found).join("; ")
+    };
+    assert_eq!(left(&[]), "/admin/a /admin/b /admin/c:");
+    assert_eq!(left(&["GET /admin/a", "GET /admin/b"]), "/admin/c:");
+    assert_eq!(left(&["GET /admin/a", "GET /admin/b", "GET /admin/c"]), "/admin/b: DELETE");
+    assert_eq!(left(&["GET /admin/a", "GET /admin/b", "GET /admin/c", "DELETE /admin/b"]), "");
+}
+
+#[test]
+fn what_is_below_an_object_and_asks_for_no_login_is_doubted_if_it_reads() {
+    let key = json!({"parameters": keys(&[("order_id", "orders")])});
+    let bare = |text: &str| {
+        let mut found = route(text, &key);
+        found["operation"]["security"] = json!([]);
+        found
+    };
+    let shown = shows("orders", "one", &json!({"owner": "/user_id"}));
+    let one = json!({"parameters": keys(&[("order_id", "orders")]), "shows": shown});
+    let one = route("GET /orders/{order_id}", &one);
+    let routes = [one, bare("GET /orders/{order_id}/image"), bare("POST /orders/{order_id}/webhook")];
+    let found = find(&app(&[orders()], &routes, Some(2)));
+    let [_, image] = found.tables[0].proposals.as_slice() else { panic!("{found:?}") };
+    assert_eq!((image.paths.len(), image.paths[0].as_str()), (1, "/orders/{order_id}/image"));
+    assert_eq!(image.doubts, ["it asks for no login, so it may be for all"]);
+    assert!(found.tables[0].left.iter().any(|why| why.starts_with("POST /orders/{order_id}/webhook: ")));
 }
 
 #[test]
@@ -244,12 +341,19 @@ fn nothing_is_proposed_where_it_is_not_clear_whose_it_is() {
 fn operations_with_an_id_are_known_without_tables() {
     let mut contract = app(
         &[],
-        &[route("GET /things/{thing_id}", &Value::Null), route("GET /tags/{tag}", &Value::Null)],
+        &[
+            route("GET /things/{thing_id}", &Value::Null),
+            route("GET /tags/{tag}", &Value::Null),
+            route("GET /inv/INV-{invoice_id}", &Value::Null),
+        ],
         None,
     );
     contract.objects = None;
     let found = find(&contract);
-    assert_eq!(found.with_id.iter().map(ToString::to_string).collect::<Vec<_>>(), ["GET /things/{thing_id}"]);
+    assert_eq!(
+        found.with_id.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["GET /inv/INV-{invoice_id}", "GET /things/{thing_id}"]
+    );
 }
 
 /// Each proposal in a line: paths and methods, and what has to be the same.

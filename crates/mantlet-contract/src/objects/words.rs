@@ -1,9 +1,10 @@
 //! Words in names.
 
 /// Of paths, tags and dependencies that are for those who may see objects of others.
-const ADMINISTRATORS: [&str; 14] = [
+const ADMINISTRATORS: [&str; 15] = [
     "admin",
     "administrator",
+    "administrators",
     "admins",
     "backoffice",
     "internal",
@@ -17,6 +18,23 @@ const ADMINISTRATORS: [&str; 14] = [
     "superadmin",
     "superuser",
 ];
+/// Of these the ones that say so by themselves: what is read below the others may be for all.
+const STRONG: [&str; 9] = [
+    "admin",
+    "administrator",
+    "administrators",
+    "admins",
+    "backoffice",
+    "moderator",
+    "staff",
+    "superadmin",
+    "superuser",
+];
+/// Roles that may see everything, the strongest first.
+const STRONGEST: [&str; 6] = ["superadmin", "superuser", "administrator", "admin", "staff", "backoffice"];
+/// Words of roles that are for a part.
+const OF_A_PART: [&str; 9] =
+    ["company", "group", "org", "organisation", "organization", "project", "team", "tenant", "workspace"];
 /// What a caller does to another user, in their path.
 const TO_OTHERS: [&str; 10] = [
     "block",
@@ -46,6 +64,16 @@ const JOINING: [&str; 10] = [
 /// Fields that a profile for all does not have.
 const PRIVATE: [&str; 9] =
     ["address", "birth", "birthday", "birthdate", "email", "iban", "mail", "phone", "salary"];
+/// Last words of parameters of times, pages and the like: they name no object.
+const NOT_IDS: [&str; 14] = [
+    "count", "date", "day", "days", "hour", "limit", "month", "offset", "page", "quarter", "size", "version",
+    "week", "year",
+];
+/// Names of what only wraps the objects of an answer.
+const WRAPPERS: [&str; 14] = [
+    "content", "data", "edges", "entries", "hits", "items", "list", "node", "nodes", "objects", "payload",
+    "records", "result", "results",
+];
 /// Last words of parameters that say which object is meant.
 const IDS: [&str; 9] = ["code", "guid", "id", "key", "no", "number", "pk", "slug", "uuid"];
 
@@ -82,7 +110,7 @@ pub(super) fn list_of(group: &str) -> String {
 }
 
 /// The words of a name as one, in the singular.
-fn singular(name: &str) -> String {
+pub(super) fn singular(name: &str) -> String {
     let name = words(name).collect::<String>();
     for (end, instead) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
         if let Some(start) = name.strip_suffix(end) {
@@ -97,14 +125,60 @@ pub(super) fn is_private(field: &str) -> bool {
     words(field).any(|word| PRIVATE.contains(&word.as_str()))
 }
 
+pub(super) fn is_no_id(parameter: &str) -> bool {
+    words(parameter).last().is_some_and(|word| NOT_IDS.contains(&word.as_str()))
+}
+
+pub(super) fn is_wrapper(name: &str) -> bool {
+    WRAPPERS.contains(&name)
+}
+
+pub(super) fn last_word(name: &str) -> String {
+    words(name).last().unwrap_or_default()
+}
+
+/// What an id is of, by its name: `order` of `order_id`, `orderIds` and `order`; none of `id`.
+pub(super) fn stem(name: &str) -> Option<String> {
+    let all: Vec<_> = words(name).map(|word| singular(&word)).collect();
+    let is_named = all.last().is_some_and(|last| IDS.contains(&last.as_str()));
+    let stem = if is_named { all.iter().rev().nth(1) } else { all.last() };
+    stem.cloned()
+}
+
 pub(super) fn is_id(parameter: &str) -> bool {
     words(parameter).last().is_some_and(|word| IDS.contains(&word.as_str()))
 }
 
-/// The role that may see everything, of several.
+/// Whether a segment of a path says that its operation is for administrators. `/roles` may be read by all.
+pub(super) fn of_administrators(segment: &str, is_read: bool) -> bool {
+    if is_read {
+        words(segment).any(|word| STRONG.contains(&word.as_str()))
+    } else {
+        is_for_administrators(segment)
+    }
+}
+
+/// Whether a tag says so: `Staff`, and neither `Content management` nor `Staff picks`.
+pub(super) fn is_administrators_tag(tag: &str) -> bool {
+    let is_it = |word: String| word != "moderator" && STRONG.contains(&word.as_str());
+    words(tag).next().is_some() && words(tag).all(is_it)
+}
+
+/// The role that may see everything, of several: one wrong role would open too much.
 pub(super) fn administrator(choices: &[String]) -> Option<&str> {
-    let mut named = choices.iter().map(String::as_str);
-    if choices.is_empty() { Some("admin") } else { named.find(|name| is_for_administrators(name)) }
+    let is_it = |name: &str, strong: &str| {
+        words(name).any(|word| word == strong) && !words(name).any(|word| OF_A_PART.contains(&word.as_str()))
+    };
+    let of = |strong: &&str| {
+        let named = choices.iter().filter(|name| is_it(name, strong));
+        named.min_by_key(|name| words(name).count()).map(String::as_str)
+    };
+    if choices.is_empty() { Some("admin") } else { STRONGEST.iter().find_map(of) }
+}
+
+/// All roles that may be those of administrators.
+pub(super) fn administrators(choices: &[String]) -> impl Iterator<Item = &str> {
+    choices.iter().map(String::as_str).filter(|name| is_for_administrators(name))
 }
 
 /// `RoleChecker`, `require_role`, `order-id` in small letters.

@@ -58,7 +58,7 @@ mod scopes;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, header};
-use mantlet_contract::objects::FunctionProposal;
+use mantlet_contract::objects::FunctionPath;
 
 use self::{
     caller::{Callers, Me},
@@ -92,7 +92,7 @@ pub struct Policy {
     proposed: Proposed,
     /// The operation that tells a caller about itself, if the configuration names one.
     me: Option<Box<str>>,
-    /// Ids that nobody showed the caller.
+    /// Ids that no answer has shown the caller.
     pub(crate) enumeration: Enumeration,
     /// What the app has said of callers.
     pub(crate) callers: Callers,
@@ -244,30 +244,20 @@ impl Policy {
         let has = |evidence: &Arc<_>| self.own.all().any(|rule| Arc::ptr_eq(&rule.evidence, evidence));
         let proposed = contract.into_iter().flat_map(|contract| {
             let owners = contract.proposals().len();
-            let functions =
-                contract.functions().iter().enumerate().filter(|(_, function)| !self.has(function));
-            let functions = functions.map(move |(number, function)| Told {
-                rule: (owners + number + 1).to_string(),
-                toml: function.to_toml(),
-                mode: PROPOSED.to_owned(),
-                counted: Vec::new(),
+            let functions = contract.functions().iter().enumerate().filter_map(move |(number, function)| {
+                let rule = (owners + number + 1).to_string();
+                let toml = function.without(|path, method| self.says_who(path, method))?.to_toml();
+                Some(Told { rule, toml, mode: PROPOSED.to_owned(), counted: Vec::new() })
             });
             self.proposed.told(contract, &has).into_iter().chain(functions)
         });
         own.chain(proposed).collect()
     }
 
-    /// Whether the configuration says who may call these operations.
-    fn has(&self, function: &FunctionProposal) -> bool {
-        let FunctionProposal { paths, methods, .. } = function;
-        let any = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        let is_meant =
-            |method: &&Method| methods.is_empty() || methods.iter().any(|own| own == method.as_str());
-        let meant: Vec<_> = any.iter().filter(is_meant).collect();
-        let is_said = |rules: &Selection<Rule>, path| {
-            meant.iter().any(|method| rules.of(method, Spellings::one(path), &[]).next().is_some())
-        };
-        paths.iter().all(|path| is_said(&self.allow, path) || is_said(&self.deny, path))
+    /// Whether the configuration says who may call this.
+    fn says_who(&self, one: &FunctionPath, method: &str) -> bool {
+        let rules = |method| self.allow.of(&method, Spellings::one(&one.path), &one.tags).next().is_some();
+        Method::from_bytes(method.as_bytes()).is_ok_and(rules)
     }
 
     /// The files that conditions depend on.

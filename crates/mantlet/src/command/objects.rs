@@ -133,49 +133,81 @@ impl Counted {
     }
 }
 
-impl Listed {
-    /// The proposals with these numbers; `all`: each of them.
-    fn proposed<'l>(&'l self, numbers: &'l [String]) -> Result<Vec<&'l Rule>, Failure> {
-        let proposed = || self.objects.iter().filter(|rule| rule.mode == "proposed");
-        if numbers == ["all"] && proposed().next().is_some() {
-            return Ok(proposed().collect());
-        }
-        let named = numbers.iter().map(|number| {
-            proposed().find(|rule| rule.name == *number).ok_or_else(|| {
-                Failure::usage(format!(
-                    "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"
-                ))
-            })
-        });
-        named.collect()
+impl Rule {
+    /// What keeps it from being accepted.
+    fn missing(&self) -> Option<&str> {
+        self.toml.lines().find_map(|line| line.strip_prefix("# missing: "))
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.toml.lines().any(|line| line.starts_with("# doubt: "))
     }
 }
 
-/// Writes proposals into the configuration file, if the file is good with them.
+impl Listed {
+    /// The proposals with these numbers.
+    fn numbered<'l>(&'l self, numbers: &'l [String]) -> Result<Vec<&'l Rule>, Failure> {
+        let named = numbers.iter().map(|number| {
+            let mut proposed = self.proposed();
+            let rule = proposed.find(|rule| rule.name == *number).ok_or_else(|| {
+                Failure::usage(format!(
+                    "`{number}` is not the number of a proposed rule\n`mantlet objects` shows them"
+                ))
+            })?;
+            match rule.missing() {
+                None => Ok(rule),
+                Some(what) => Err(Failure::usage(format!(
+                    "rule {number} is not complete: {what}\ncopy it from `mantlet objects` into the configuration, and add that"
+                ))),
+            }
+        });
+        named.collect()
+    }
+
+    fn proposed(&self) -> impl Iterator<Item = &Rule> {
+        self.objects.iter().filter(|rule| rule.mode == "proposed")
+    }
+}
+
+/// Names of rules, in a text.
+fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> Option<String> {
+    let names: Vec<_> = rules.map(|rule| rule.name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Writes proposals into the configuration file, if the file is good with them. Of all at once, those that are not
+/// complete are left out, and those with a doubt only report.
 fn accept(
     listed: &Listed,
     numbers: &[String],
     enforce: bool,
     running: &Running,
 ) -> Result<ExitCode, Failure> {
-    let rules = listed.proposed(numbers)?;
-    for Rule { name, toml, .. } in &rules {
-        if let Some(what) = toml.lines().find_map(|line| line.strip_prefix("# missing: ")) {
-            return Err(Failure::usage(format!(
-                "rule {name} is not complete: {what}\ncopy it from `mantlet objects` into the configuration, and add that"
-            )));
-        }
+    let all = numbers == ["all"];
+    let rules = if all {
+        listed.proposed().filter(|rule| rule.missing().is_none()).collect()
+    } else {
+        listed.numbered(numbers)?
+    };
+    let incomplete = names(listed.proposed().filter(|rule| all && rule.missing().is_some()));
+    if rules.is_empty() {
+        return Err(Failure::usage(match incomplete {
+            Some(names) => {
+                format!("no proposed rule is complete ({names})\n`mantlet objects` says what is missing")
+            }
+            None => "no rules are proposed".to_owned(),
+        }));
     }
+    let is_enforced_now = |rule: &Rule| enforce && !(all && rule.is_doubtful());
     let reader = Reader::of_file(running.config.clone());
     let loaded =
         reader.load().map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was written")))?;
     let path = loaded.file.unwrap_or_else(|| OWN.into());
     let before = fs::read_to_string(&path).unwrap_or_default();
-    let is_enforced = rules.iter().any(|rule| rule.counted.iter().any(|counted| counted.enforced));
     let mut written = String::new();
-    for rule in rules {
+    for rule in &rules {
         written += joint(&format!("{before}{written}"));
-        written += &as_accepted(&rule.toml, enforce, &path);
+        written += &as_accepted(&rule.toml, is_enforced_now(rule), &path);
         written += "\n";
     }
     let failed = |error: std::io::Error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
@@ -184,12 +216,21 @@ fn accept(
         fs::write(&path, &before).map_err(failed)?;
         return Err(Failure::new(summary(&mistakes, "the file was left as it was")));
     }
-    let mode = if enforce { "refuses" } else { "reports" };
+    let mode = if rules.iter().any(|rule| is_enforced_now(rule)) { "refuses" } else { "reports" };
     say(format!(
         "added to `{}`; Mantlet {mode} once it has read the file: send it SIGHUP, or restart it",
         path.display()
     ));
-    if !enforce && is_enforced {
+    if let Some(names) = names(rules.iter().copied().filter(|rule| enforce && !is_enforced_now(rule))) {
+        say(format!(
+            "with a `# doubt:`, and so only reported: {names}; to enforce one, look at what it reports and write `mode = \"enforce\"` in its place in the file"
+        ));
+    }
+    if let Some(names) = incomplete {
+        say(format!("left out, because something is missing that `mantlet objects` names: {names}"));
+    }
+    let is_enforced_already = |rule: &&Rule| rule.counted.iter().any(|counted| counted.enforced);
+    if rules.iter().copied().filter(|rule| !is_enforced_now(rule)).any(|rule| is_enforced_already(&rule)) {
         say(
             "until then it is enforced, because the posture is strict; with `mode = \"enforce\"` it stays so",
         );

@@ -45,7 +45,7 @@ impl Report {
         }
         if !found.functions.is_empty() {
             text.push_str(
-                "\nfunctions: what seems to be for administrators, where the app asks for any login",
+                "\nfunctions: what seems to be for administrators, where no dependency or scope tells callers apart; the handler may",
             );
         }
         for function in &found.functions {

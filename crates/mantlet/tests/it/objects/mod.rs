@@ -6,8 +6,8 @@
 //! the tables say it. **A row with a `bare` and a `gated` line is a vulnerable operation. A row with `both`
 //! is an operation that is right by itself.**
 //!
-//! The rules are those that Mantlet proposes: `mantlet objects accept all --enforce` writes them, and nothing
-//! in them is changed. What they cannot know stands in a small file beside them (`shop.toml`,
+//! The rules are those that Mantlet proposes: `mantlet objects accept 1 2 … --enforce` writes them, each by its
+//! number, and nothing in them is changed. What they cannot know stands in a small file beside them (`shop.toml`,
 //! `workspace.toml`), and a row that needs it has an `accepted` line: what the proposals alone do.
 
 mod absent;
@@ -97,17 +97,26 @@ impl Subject {
         (home, setup.config(rules).start())
     }
 
-    /// The rules that are proposed for it, as the command writes them.
-    fn accepted(&self) -> String {
-        let (_home, gateway) = self.gated("");
-        eventually("the contract is in force", || {
+    /// The numbers of the rules that are proposed for it, once the contract is in force.
+    fn proposed(gateway: &Gateway) -> Vec<String> {
+        let listed = eventually("the contract is in force", || {
             let said = gateway.tell(&["objects", "--json"]);
             let listed: Value = serde_json::from_str(&said.stdout).expect("JSON");
-            (listed["contract"] == true).then_some(())
+            Some(listed).filter(|listed| listed["contract"] == true)
         });
+        let rules = listed["objects"].as_array().expect("rules");
+        rules.iter().map(|rule| rule["rule"].as_str().expect("a number").to_owned()).collect()
+    }
+
+    /// The rules that are proposed for it, as the command writes them: those with a doubt are enforced only by
+    /// their numbers.
+    fn accepted(&self) -> String {
+        let (_home, gateway) = self.gated("");
+        let numbers = Self::proposed(&gateway);
+        let numbers: Vec<_> = numbers.iter().map(String::as_str).collect();
         let file = || fs::read_to_string(gateway.config_file()).expect("the configuration");
         let before = file();
-        let said = gateway.tell(&["objects", "accept", "all", "--enforce"]);
+        let said = gateway.tell(&[&["objects", "accept"], &*numbers, &["--enforce"]].concat());
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         file().strip_prefix(&before).expect("rules are added at the end").to_owned()
     }

@@ -1,5 +1,7 @@
 //! The workspace of `tests/apps/objects`: UUIDs, organisations, comments of notes, a trash, batches, exports.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -361,4 +363,20 @@ fn the_workspace_alone_shows_and_changes_what_belongs_to_others() {
 #[test]
 fn the_workspace_behind_the_gate_shows_and_changes_only_what_is_the_callers() {
     matrix::check_gated(&WORKSPACE, &Covered { by_proposals: 91, by_hand: 6 });
+}
+
+#[test]
+fn of_all_rules_at_once_those_with_a_doubt_only_report() {
+    let (_home, gateway) = WORKSPACE.gated("");
+    Subject::proposed(&gateway);
+    let said = gateway.tell(&["objects", "accept", "all", "--enforce"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(said.stderr.contains("with a `# doubt:`, and so only reported: "), "{}", said.stderr);
+    let file = fs::read_to_string(gateway.config_file()).expect("the configuration");
+    let rules: Vec<_> = file.split("\n\n").filter(|rule| rule.contains("[[authorization.")).collect();
+    let (doubtful, sure): (Vec<&str>, Vec<&str>) =
+        rules.into_iter().partition(|rule| rule.contains("# doubt: "));
+    assert!(doubtful.len() > 1 && sure.len() > 5, "{file}");
+    assert!(doubtful.iter().all(|rule| rule.trim_end().ends_with("mode    = \"report\"")), "{file}");
+    assert!(sure.iter().all(|rule| rule.trim_end().ends_with("mode    = \"enforce\"")), "{file}");
 }
