@@ -290,7 +290,8 @@ reasons! {
     /// Whose the object is could not be told (`[[authorization.own]]`).
     ObjectOwnerUnclear = "object-owner-unclear", NOT_FOUND, [keeps_open, for_pages],
         "Not Found";
-    /// The caller has asked for more ids than it was shown (`authorization.enumeration`).
+    /// The caller has asked for more than `ids` different ids of one operation that no answer has shown it
+    /// (`authorization.enumeration`).
     ObjectEnumeration = "object-enumeration", TOO_MANY_REQUESTS, [keeps_open, for_pages, about_amounts],
         "Too many objects that you were not shown; try again later";
     /// The token lacks scopes that the app declares for the operation (`authorization.scopes`).

@@ -10,7 +10,7 @@ use mantlet_contract::{
     compile::compile,
     json::Limits,
     model::{self, Location, Note, Operation, SecurityScheme},
-    objects::{self, FunctionProposal, Proposal},
+    objects::{self, FunctionProposal, KindNumber, Kinds, Proposal},
     places::places,
     routes::{HttpRoute, Roots, Routes},
     sensitive::{self, Evidence, SensitiveRoute, SessionRole, SessionRoute},
@@ -65,13 +65,23 @@ pub struct Contract {
     proposals: Vec<Proposal>,
     functions: Vec<FunctionProposal>,
     /// Parameters that say which object is meant, by operation.
-    ids: HashMap<usize, Box<[Box<str>]>>,
+    ids: HashMap<usize, Box<[IdParameter]>>,
+    /// Of which kinds the app's ids are.
+    pub(crate) kinds: Kinds,
     /// The shapes of its paths.
     paths: HashSet<Box<str>>,
     /// Every name that a field or a parameter has anywhere: these are the app's own words.
     pub(crate) names: HashSet<Box<str>>,
     /// For the names of a field of a model that has several (its own, aliases): all of them.
     spellings: HashMap<Box<str>, Vec<Box<str>>>,
+}
+
+/// A parameter of a path that says which object is meant.
+#[derive(Debug)]
+pub(crate) struct IdParameter {
+    pub(crate) name: Box<str>,
+    /// Of which kinds the object may be.
+    pub(crate) kinds: Box<[KindNumber]>,
 }
 
 impl Contract {
@@ -136,11 +146,7 @@ impl Contract {
             found.map(|token| (address(route), token))
         };
         let query_tokens = routes.http().filter_map(query_token_of).collect();
-        let ids_of = |route: &Arc<HttpRoute>| {
-            let own = objects::id_parameters(&route.path, route.operation.as_ref()?, &model.shapes);
-            (!own.is_empty()).then(|| (address(route), own.into_iter().map(Into::into).collect()))
-        };
-        let ids = routes.http().filter_map(ids_of).collect();
+        let (ids, kinds) = ids_of(model, &routes);
         let names = names_of(model, &routes);
         let paths = routes.http().map(|route| shape(route.own_path()).into()).collect();
         let objects::Found { tables, functions, .. } = objects::find(model);
@@ -166,6 +172,7 @@ impl Contract {
             proposals,
             functions,
             ids,
+            kinds,
             paths,
             names,
             spellings: spellings_of(model),
@@ -215,7 +222,7 @@ impl Contract {
     }
 
     /// The parameters of an operation's path that say which object is meant, if it asks who is calling.
-    pub(crate) fn id_parameters(&self, route: &Arc<HttpRoute>) -> &[Box<str>] {
+    pub(crate) fn id_parameters(&self, route: &Arc<HttpRoute>) -> &[IdParameter] {
         self.ids.get(&address(route)).map(|ids| &**ids).unwrap_or_default()
     }
 
@@ -253,6 +260,25 @@ fn me_of(path: &str, routes: &Routes, security: &HashMap<usize, Security>) -> Op
 
 pub(crate) fn address(route: &Arc<HttpRoute>) -> usize {
     Arc::as_ptr(route).addr()
+}
+
+/// Parameters that are ids, by operation, and their kinds.
+fn ids_of(model: &model::Contract, routes: &Routes) -> (HashMap<usize, Box<[IdParameter]>>, Kinds) {
+    let (mut ids, mut kinds) = (HashMap::new(), Kinds::default());
+    for route in routes.http() {
+        kinds.add_path(&route.path);
+        let Some(operation) = &route.operation else { continue };
+        let names = objects::id_parameters(&route.path, operation, &model.shapes).into_iter();
+        let of = |name: &str| IdParameter {
+            name: name.into(),
+            kinds: kinds.add_parameter(&route.path, name).into(),
+        };
+        let own: Box<[_]> = names.map(of).collect();
+        if !own.is_empty() {
+            ids.insert(address(route), own);
+        }
+    }
+    (ids, kinds)
 }
 
 /// All fields of models.

@@ -1,28 +1,49 @@
-//! Ids that nobody showed the caller: counted on the way in, remembered on the way out.
+//! Ids that no answer has shown the caller: counted on the way in, remembered on the way out.
 
-use http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body::Body;
 
 use super::Road;
-use crate::{audit::Sink, refusal::Faults, responses};
+use crate::{
+    Reason, RequestBody, account, audit::Sink, authorization::enumeration::Who, refusal::Faults, responses,
+};
 
-/// Who is calling: by a verified credential, an API key, or the session in which the app has handed its credential
-/// out. The names of the three never meet.
-fn caller<S>(road: &Road<'_, S>) -> Option<String> {
-    let call = &road.call;
-    if let Some(principal) = &call.principal {
-        return Some(principal.key());
+/// Who is calling.
+struct Caller {
+    key: String,
+    name: Option<String>,
+}
+
+impl Caller {
+    /// By a verified credential, an API key, or the session in which the app has handed its credential out. The names
+    /// of these never meet. An account is the same however it is written at its logins.
+    fn of<S>(road: &Road<'_, S>) -> Option<Self> {
+        let call = &road.call;
+        if let Some(principal) = &call.principal {
+            let name = Some(principal.subject.to_string());
+            return Some(Self { key: format!("token|{}", principal.key()), name });
+        }
+        if let Some(known) = &call.api_key {
+            let name = Some(known.subject.to_string());
+            return Some(Self { key: format!("key|{}", known.key()), name });
+        }
+        if let Some(certificate) = &call.certificate {
+            let name = Some(certificate.name.clone());
+            return Some(Self { key: format!("certificate|{}", certificate.name), name });
+        }
+        let facts = &road.due.shown.own()?.session.facts;
+        Some(match facts.account.as_deref().and_then(account::compared) {
+            Some(account) => {
+                Self { key: format!("account|{account}"), name: facts.account.as_deref().map(str::to_owned) }
+            }
+            None => Self { key: format!("session|{}", facts.id), name: None },
+        })
     }
-    if let Some(known) = &call.api_key {
-        return Some(format!("key||{}", known.key()));
+
+    fn who(&self) -> Who<'_> {
+        Who { key: &self.key, name: self.name.as_deref() }
     }
-    if let Some(certificate) = &call.certificate {
-        return Some(format!("certificate||{}", certificate.name));
-    }
-    let facts = &road.due.shown.own()?.session.facts;
-    Some(match &facts.account {
-        Some(account) => format!("account||{account}"),
-        None => format!("session||{}", facts.id),
-    })
 }
 
 /// The faults of a request for one id too many.
@@ -31,16 +52,48 @@ pub(super) fn judge<S>(road: &Road<'_, S>) -> Faults {
     if !enumeration.is_on() || road.call.operation.is_none() {
         return Faults::default();
     }
-    let found = caller(road).and_then(|caller| enumeration.asked(&road.call, &caller));
+    let found = Caller::of(road).and_then(|caller| enumeration.asked(&road.call, caller.who()));
     found.into_iter().collect()
+}
+
+/// Whether the ids in the answer to a request are remembered.
+pub(super) fn notes<S>(road: &Road<'_, S>) -> bool {
+    road.policy.authorization.enumeration.is_on()
+        && road.call.operation.is_some()
+        && !road.call.opens_websocket
+        && Caller::of(road).is_some()
+}
+
+/// Notes what such a request names itself, so that its answer does not count as showing that.
+pub(super) async fn note<B, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+) -> Result<(), Reason>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+{
+    account::read_ahead(request).await?;
+    let body = request.body();
+    let is_whole = body.is_read_ahead() || body.is_end_stream();
+    let enumeration = &road.policy.authorization.enumeration;
+    let read = is_whole.then(|| (body.ahead(), responses::is_json(request.headers())));
+    road.due.named = Some(enumeration.named(&road.call, request.uri().query(), read).into());
+    Ok(())
 }
 
 /// Whether ids may stand in an answer.
 pub(super) fn asks_for<B, S>(road: &Road<'_, S>, answer: &Response<B>) -> bool {
-    road.policy.authorization.enumeration.is_on()
-        && answer.status().is_success()
-        && responses::is_json(answer.headers())
-        && caller(road).is_some()
+    road.due.named.is_some() && answer.status().is_success() && responses::is_json(answer.headers())
+}
+
+/// Remembers what a request has made, by the head of its answer.
+pub(super) fn learn_from_head<B, S>(road: &Road<'_, S>, answer: &Response<B>) {
+    if let Some(named) = road.due.named.as_ref().filter(|_| answer.status() == StatusCode::CREATED)
+        && let Some(caller) = Caller::of(road)
+    {
+        let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        road.policy.authorization.enumeration.made(&road.call, caller.who(), named, location);
+    }
 }
 
 /// Remembers the ids in an answer.
@@ -49,13 +102,10 @@ pub(super) fn learn<S: Sink>(
     (status, headers): (StatusCode, &HeaderMap),
     said: Option<&[u8]>,
 ) {
-    let enumeration = &road.policy.authorization.enumeration;
-    let Some(said) =
-        said.filter(|_| enumeration.is_on() && status.is_success() && responses::is_json(headers))
-    else {
-        return;
-    };
-    if let Some(caller) = caller(road) {
-        enumeration.shown(&road.call, &caller, said);
+    if let Some(named) = &road.due.named
+        && let Some(said) = said.filter(|_| status.is_success() && responses::is_json(headers))
+        && let Some(caller) = Caller::of(road)
+    {
+        road.policy.authorization.enumeration.shown(&road.call, caller.who(), named, said);
     }
 }

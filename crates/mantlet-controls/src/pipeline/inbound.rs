@@ -205,6 +205,24 @@ where
 
     // authorization: is the object the caller's? The very last, because it may have to ask the app, which
     // validates first, too.
+    look_at_objects(road, request, app).await
+}
+
+/// Judges whose an object is, and notes what the request names itself.
+async fn look_at_objects<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Ending>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    if enumeration::notes(road) {
+        // Boxed: rare, and the future of every request would be larger for it.
+        Box::pin(enumeration::note(road, request)).await?;
+    }
     own::before(road, request, app).await
 }
 

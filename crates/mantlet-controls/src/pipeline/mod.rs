@@ -239,6 +239,7 @@ impl<S: Sink> Road<'_, S> {
         let refresh_tokens = &self.policy.refresh_tokens;
         // authorization: a rule that is only proposed; in the body, if that is readable.
         let is_learned_from = own::learn_from_head(self, &answer);
+        enumeration::learn_from_head(self, &answer);
         let is_asked = is_asked_for_input
             || is_asked_for_tokens
             || refresh_tokens.asks_for(&self.call, self.due.refreshed.as_deref(), status)

@@ -1,11 +1,11 @@
 //! Callers that ask for many ids which no answer has shown them.
 //!
-//! Who counts ids upwards asks for what nobody has shown them. So does a client that follows a link in a
+//! A caller that counts ids upwards asks for what no answer has shown it. So does a client that follows a link in a
 //! mail, but not for twenty different ones in an hour. That is a suspicion: it is recorded, and refused
 //! where the configuration says so.
 //!
-//! Of each caller the ids are known that answers have shown it (`shown`), and how many others of one
-//! operation it has asked for.
+//! Of each caller the ids are known that answers have shown it (`shown`), and the others that it has asked for. A
+//! number counts as shown for objects of the kind alone that the answer was about, where its names say that.
 
 mod shown;
 
@@ -18,7 +18,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use self::shown::{Shown, each_id, normal};
+pub(crate) use self::shown::Named;
+use self::shown::{Finding, Shown, of_any_kind, of_kind};
 use crate::{
     Call, Mode, Reason, Refusal,
     config::{Mistake, units::Span},
@@ -27,10 +28,10 @@ use crate::{
 /// Callers that are known at once, in each of the [`SHARDS`].
 const CALLERS: usize = 256;
 const SHARDS: usize = 16;
-/// Operations of a caller that are counted at once.
-const OPERATIONS: usize = 16;
-/// The most ids that a limit may be: so many are remembered of each operation.
-const MOST: u32 = 1_000;
+/// The most ids that a limit may be.
+const MOST: u32 = 100;
+/// Ids that are counted of a caller, of all operations: who asks for more has asked for too many of each.
+const COUNTED: usize = 512;
 
 /// The `[authorization.enumeration]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,15 @@ pub(crate) struct Enumeration {
     callers: AllCallers,
 }
 
+/// Who is calling.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Who<'w> {
+    /// Names the caller, and no other.
+    pub(crate) key: &'w str,
+    /// The caller's own name, which the caller knows.
+    pub(crate) name: Option<&'w str>,
+}
+
 /// What is known of callers; a reload forgets nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AllCallers(Arc<Shards>);
@@ -72,19 +82,23 @@ struct Shards {
 #[derive(Debug)]
 struct Caller {
     shown: Shown,
+    /// Operations and their ids that it has asked for and that no answer has shown it.
     unseen: Vec<Unseen>,
+    /// Until when these are counted.
+    until: Instant,
+    /// Operations of which it is recorded already that there are too many.
+    told: Vec<u32>,
     used: Instant,
 }
 
-/// Ids of an operation that a caller has asked for and that no answer has shown it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unseen {
-    operation: u64,
-    since: Instant,
-    ids: Vec<u64>,
-    /// That there are too many is recorded already.
-    is_told: bool,
+    operation: u32,
+    id: u32,
 }
+
+/// An id in a request: all hashes by which it may have been shown. The first one names it.
+type Asked = Vec<u64>;
 
 /// What is asked of a caller, and when.
 #[derive(Debug, Clone, Copy)]
@@ -134,22 +148,17 @@ impl Enumeration {
     }
 
     /// Counts the ids that a caller asks for. The fault, if there are too many.
-    pub(crate) fn asked(&self, call: &Call, caller: &str) -> Option<(Mode, Refusal)> {
+    pub(crate) fn asked(&self, call: &Call, who: Who<'_>) -> Option<(Mode, Refusal)> {
         let matched = call.operation.as_ref().filter(|_| self.is_on())?;
-        let names = matched.contract.id_parameters(&matched.route);
-        let asked = matched.parameters.iter().filter(|(name, ..)| names.iter().any(|own| **own == **name));
         let shards = &self.callers.0;
-        let ids: Vec<_> = asked
-            .filter_map(|(.., place)| call.path.as_str().get(place.clone()))
-            .map(|id| shards.hasher.hash_one(&*normal(id)))
-            .collect();
+        let ids = self.in_path(call);
         if ids.is_empty() {
             return None;
         }
         let path = matched.route.own_path();
         let limit = Limit { most: self.most, period: self.period, now: call.clock.instant() };
-        let operation = shards.hasher.hash_one(path);
-        let too_many = shards.with(caller, limit.now, |known| known.asked(operation, &ids, limit))?;
+        let operation = mark(shards.hasher.hash_one(path));
+        let too_many = shards.with(who, limit.now, |known| known.asked(operation, &ids, limit))?;
         if self.mode == Mode::Report && too_many.is_told {
             return None;
         }
@@ -158,42 +167,96 @@ impl Enumeration {
         Some((self.mode, refusal))
     }
 
-    /// Remembers the ids that an answer shows.
-    pub(crate) fn shown(&self, call: &Call, caller: &str, answer: &[u8]) {
-        let mut ids = Vec::new();
-        each_id(answer, |id| ids.push(self.callers.0.hasher.hash_one(id)));
-        if !ids.is_empty() {
-            self.callers.0.with(caller, call.clock.instant(), |known| {
-                for id in ids {
-                    known.shown.add(id);
-                }
+    /// The ids in the path of a request.
+    fn in_path(&self, call: &Call) -> Vec<Asked> {
+        let Some(matched) = &call.operation else { return Vec::new() };
+        let (names, hasher) = (matched.contract.id_parameters(&matched.route), &self.callers.0.hasher);
+        let asked = matched.parameters.iter().filter_map(|(name, .., place)| {
+            let known = names.iter().find(|own| *own.name == **name)?;
+            let id = call.path.as_str().get(place.clone())?;
+            let kinds = known.kinds.iter().map(|kind| of_kind(hasher, *kind, id));
+            Some(kinds.chain([of_any_kind(hasher, id)]).collect())
+        });
+        asked.collect()
+    }
+
+    /// What a request names itself, in its path, its query and its body, which may be JSON. None: its body was not
+    /// read.
+    pub(crate) fn named(&self, call: &Call, query: Option<&str>, body: Option<(&[u8], bool)>) -> Named {
+        let (mut named, hasher) = (Named::default(), &self.callers.0.hasher);
+        named.add(hasher, call.path.as_str());
+        if let Some(query) = query {
+            named.add_body(hasher, query.as_bytes(), false);
+        }
+        match body {
+            Some((body, is_json)) => named.add_body(hasher, body, is_json),
+            None => named.is_unread = true,
+        }
+        named
+    }
+
+    /// Remembers the ids in the body of an answer.
+    pub(crate) fn shown(&self, call: &Call, who: Who<'_>, named: &Named, answer: &[u8]) {
+        let Some(matched) = call.operation.as_ref().filter(|_| !named.is_unread) else { return };
+        let mut finding = Finding::new(&self.callers.0.hasher, &matched.contract.kinds, named);
+        finding.read(matched.route.own_path(), answer);
+        self.remember(call, who, &finding.found);
+    }
+
+    /// Remembers what a request has made: what its answer says where it is, and what its path names.
+    pub(crate) fn made(&self, call: &Call, who: Who<'_>, named: &Named, location: Option<&str>) {
+        let Some(matched) = &call.operation else { return };
+        let mut finding = Finding::new(&self.callers.0.hasher, &matched.contract.kinds, named);
+        if let Some(location) = location.filter(|_| !named.is_unread) {
+            finding.link(location);
+        }
+        let mut found = finding.found;
+        if call.method == http::Method::PUT {
+            let own = self.in_path(call).into_iter().filter_map(|id| id.first().copied());
+            found.extend(own);
+            // It was none of another's.
+            let marks: Vec<_> = found.iter().map(|id| mark(*id)).collect();
+            self.callers.0.with(who, call.clock.instant(), |known| {
+                known.unseen.retain(|one| !marks.contains(&one.id));
             });
+        }
+        self.remember(call, who, &found);
+    }
+
+    fn remember(&self, call: &Call, who: Who<'_>, ids: &[u64]) {
+        if !ids.is_empty() {
+            let add = |known: &mut Caller| ids.iter().for_each(|id| known.shown.add(*id));
+            self.callers.0.with(who, call.clock.instant(), add);
         }
     }
 }
 
+const fn mark(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 impl Shards {
     /// Does something with what is known of a caller. If too many are known, the one that was away longest is
-    /// forgotten.
-    fn with<T>(&self, caller: &str, now: Instant, then: impl FnOnce(&mut Caller) -> T) -> T
-    where
-        T: Default,
-    {
-        let key = self.hasher.hash_one(caller);
+    /// forgotten: first among those of which nothing is counted.
+    fn with<T: Default>(&self, who: Who<'_>, now: Instant, then: impl FnOnce(&mut Caller) -> T) -> T {
+        let key = self.hasher.hash_one(who.key);
         let shard = usize::try_from(key % SHARDS as u64).ok().and_then(|shard| self.shards.get(shard));
         let Some(shard) = shard else { return T::default() };
         let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CALLERS
             && !known.contains_key(&key)
-            && let Some(oldest) = known.iter().min_by_key(|(_, caller)| caller.used).map(|(key, _)| *key)
+            && let Some(oldest) = known.iter().min_by_key(|(_, caller)| caller.rank(now)).map(|(key, _)| *key)
         {
             known.remove(&oldest);
         }
         let caller = known.entry(key).or_insert_with(|| {
-            let mut shown = Shown::default();
-            // Everybody knows their own name.
-            shown.add(self.hasher.hash_one(&*normal(caller.rsplit('|').next().unwrap_or_default())));
-            Caller { shown, unseen: Vec::new(), used: now }
+            let mut caller = Caller::new(now);
+            // Every caller knows its own name.
+            if let Some(name) = who.name {
+                caller.shown.add(of_any_kind(&self.hasher, name));
+            }
+            caller
         });
         caller.used = now;
         then(caller)
@@ -201,35 +264,46 @@ impl Shards {
 }
 
 impl Caller {
-    fn asked(&mut self, operation: u64, ids: &[u64], limit: Limit) -> Option<TooMany> {
+    fn new(now: Instant) -> Self {
+        Self { shown: Shown::default(), unseen: Vec::new(), until: now, told: Vec::new(), used: now }
+    }
+
+    /// The lowest is forgotten first.
+    fn rank(&self, now: Instant) -> (bool, Instant) {
+        (!self.unseen.is_empty() && self.until > now, self.used)
+    }
+
+    fn asked(&mut self, operation: u32, ids: &[Asked], limit: Limit) -> Option<TooMany> {
         let Limit { most, period, now } = limit;
-        let is_over = |one: &Unseen| now.saturating_duration_since(one.since) >= period;
-        self.unseen.retain(|one| !is_over(one));
-        let mut new = ids.iter().copied().filter(|id| !self.shown.has(*id)).peekable();
-        let place = if let Some(place) = self.unseen.iter().position(|one| one.operation == operation) {
-            place
-        } else {
-            new.peek()?;
-            if self.unseen.len() >= OPERATIONS {
-                self.unseen.remove(0);
-            }
-            self.unseen.push(Unseen { operation, since: now, ids: Vec::new(), is_told: false });
-            self.unseen.len() - 1
-        };
-        let unseen = self.unseen.get_mut(place)?;
-        let mut is_asked = false;
-        for id in new {
-            is_asked = true;
-            if unseen.ids.len() <= most && !unseen.ids.contains(&id) {
-                unseen.ids.push(id);
-            }
+        if self.until <= now {
+            self.unseen.clear();
+            self.told.clear();
         }
-        // What the caller has been shown it may ask for all the same.
-        if !is_asked || unseen.ids.len() <= most {
+        let mut is_too_many = false;
+        for hashes in ids.iter().filter(|id| !id.iter().any(|hash| self.shown.has(*hash))) {
+            let unseen = Unseen { operation, id: hashes.first().map_or(0, |hash| mark(*hash)) };
+            // What is counted already may be asked for again.
+            if self.unseen.contains(&unseen) {
+                continue;
+            }
+            let counted = self.unseen.iter().filter(|one| one.operation == operation).count();
+            if counted >= most || self.unseen.len() >= COUNTED {
+                is_too_many = true;
+                continue;
+            }
+            if self.unseen.is_empty() {
+                self.until = now + period;
+            }
+            self.unseen.push(unseen);
+        }
+        if !is_too_many {
             return None;
         }
-        let left = period.saturating_sub(now.saturating_duration_since(unseen.since));
-        Some(TooMany { left, is_told: std::mem::replace(&mut unseen.is_told, true) })
+        let is_told = self.told.contains(&operation);
+        if !is_told && self.told.len() < COUNTED {
+            self.told.push(operation);
+        }
+        Some(TooMany { left: self.until.saturating_duration_since(now), is_told })
     }
 }
 
@@ -237,41 +311,68 @@ impl Caller {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_shown_is_not_counted_and_the_count_ends_with_its_time() {
-        let (mut known, now) =
-            (Caller { shown: Shown::default(), unseen: Vec::new(), used: Instant::now() }, Instant::now());
-        let at = |seconds| Limit {
-            most: 3,
-            period: Duration::from_mins(1),
-            now: now + Duration::from_secs(seconds),
-        };
-        for id in 100..200 {
-            known.shown.add(id);
-            assert_eq!(known.asked(7, &[id], at(0)), None);
-        }
-        for id in [1, 2, 3, 3, 2, 1] {
-            assert_eq!(known.asked(7, &[id], at(10)), None);
-        }
-        // Of another operation.
-        assert_eq!(known.asked(8, &[4], at(10)), None);
-        let left = Duration::from_secs(40);
-        assert_eq!(known.asked(7, &[4], at(30)), Some(TooMany { left, is_told: false }));
-        assert_eq!(known.asked(7, &[5], at(30)), Some(TooMany { left, is_told: true }));
-        assert_eq!(known.asked(7, &[150], at(30)), None);
-        assert_eq!(known.asked(7, &[5], at(70)), None);
+    fn limit(start: Instant, seconds: u64) -> Limit {
+        Limit { most: 3, period: Duration::from_mins(1), now: start + Duration::from_secs(seconds) }
     }
 
     #[test]
-    fn of_many_callers_the_ones_that_were_away_longest_are_forgotten() {
+    fn what_was_shown_is_not_counted_and_the_count_ends_with_its_time() {
+        let now = Instant::now();
+        let (mut known, at) = (Caller::new(now), |seconds| limit(now, seconds));
+        for id in 100..200 {
+            known.shown.add(id);
+            assert_eq!(known.asked(7, &[vec![id + 1_000, id]], at(0)), None);
+        }
+        for id in [1, 2, 3, 3, 2, 1] {
+            assert_eq!(known.asked(7, &[vec![id]], at(10)), None);
+        }
+        // Of another operation.
+        assert_eq!(known.asked(8, &[vec![4]], at(10)), None);
+        let left = Duration::from_secs(40);
+        assert_eq!(known.asked(7, &[vec![4]], at(30)), Some(TooMany { left, is_told: false }));
+        assert_eq!(known.asked(7, &[vec![5]], at(30)), Some(TooMany { left, is_told: true }));
+        // What was shown, and what is counted, may be asked for again.
+        for id in [150, 1, 2, 3] {
+            assert_eq!(known.asked(7, &[vec![id]], at(30)), None);
+        }
+        assert_eq!(known.asked(7, &[vec![1], vec![6]], at(30)), Some(TooMany { left, is_told: true }));
+        assert_eq!(known.asked(7, &[vec![5]], at(70)), None);
+    }
+
+    #[test]
+    fn other_operations_do_not_make_a_count_forgotten() {
+        let now = Instant::now();
+        let (mut known, at) = (Caller::new(now), limit(now, 0));
+        for id in 1..=3 {
+            assert_eq!(known.asked(0, &[vec![id]], at), None);
+        }
+        let mut refused = 0;
+        for operation in 1..1_000 {
+            refused += usize::from(known.asked(operation, &[vec![9]], at).is_some());
+            assert!(known.asked(0, &[vec![4]], at).is_some(), "{operation}");
+        }
+        assert_eq!(refused, 999 - (COUNTED - 3));
+        assert!(known.told.len() <= COUNTED && known.unseen.len() == COUNTED);
+    }
+
+    #[test]
+    fn of_many_callers_the_ones_that_nothing_is_counted_of_are_forgotten_first() {
         let (shards, now) = (Shards::default(), Instant::now());
-        for second in 0..20_000_u64 {
-            let now = now + Duration::from_secs(second);
-            shards.with(&format!("issuer|{second}"), now, |_| ());
-            shards.with("issuer|regular", now, |known| known.shown.add(7));
+        let counts = Who { key: "issuer|counts", name: Some("7") };
+        for id in [1, 2] {
+            assert!(shards.with(counts, now, |known| known.asked(1, &[vec![id]], limit(now, 0))).is_none());
+        }
+        for number in 0..20_000_u32 {
+            let now = now + Duration::from_millis(number.into());
+            let key = format!("issuer|{number}");
+            shards.with(Who { key: &key, name: None }, now, |_| ());
+            shards.with(Who { key: "issuer|regular", name: None }, now, |known| known.shown.add(7));
         }
         let known: usize = shards.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert_eq!(known, CALLERS * SHARDS);
-        assert!(shards.with("issuer|regular", now, |known| known.shown.has(7)));
+        assert!(shards.with(Who { key: "issuer|regular", name: None }, now, |known| known.shown.has(7)));
+        assert_eq!(shards.with(counts, now, |known| known.unseen.len()), 2);
+        let own = of_any_kind(&shards.hasher, "7");
+        assert!(shards.with(counts, now, |known| known.shown.has(own)));
     }
 }

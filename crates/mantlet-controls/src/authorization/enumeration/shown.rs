@@ -1,22 +1,34 @@
 //! Ids that answers have shown a caller.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{BuildHasher, RandomState},
+};
 
+use mantlet_contract::{
+    inputs::unquoted,
+    objects::{Kind, KindNumber, Kinds, Meaning},
+};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use uuid::Uuid;
 
-/// The last of them, 1,024: each has a row by its hash, where it takes the place of the oldest.
+/// The last 1,024 of them, nearly always: each has a row by its hash, where it takes the place of the oldest.
 #[derive(Debug)]
 pub(super) struct Shown {
     rows: Box<[[u32; IN_ROW]; ROWS]>,
 }
 
-const ROWS: usize = 128;
-const IN_ROW: usize = 8;
+const ROWS: usize = 64;
+/// Twice what there is of 1,024 ids in a row.
+const IN_ROW: usize = 32;
 /// Bytes of the longest id.
 const LONGEST: usize = 128;
-/// Ids that are looked at in one answer.
+/// Ids that are looked at in one answer, or in one request.
 const MOST: usize = 4_096;
+/// Names whose meaning is kept while an answer is read.
+const MOST_NAMES: usize = 512;
 
 impl Default for Shown {
     fn default() -> Self {
@@ -52,49 +64,168 @@ impl Shown {
 }
 
 /// An id in one spelling of those that an app takes for the same.
-pub(super) fn normal(id: &str) -> Cow<'_, str> {
+fn normal(id: &str) -> Cow<'_, str> {
     if id.len() >= 32
         && let Ok(uuid) = Uuid::try_parse(id)
     {
         return uuid.simple().to_string().into();
     }
     let number = id.trim_start_matches('0');
-    if number.len() < id.len() && id.bytes().all(|byte| byte.is_ascii_digit()) {
+    if number.len() < id.len() && is_number(id) {
         return if number.is_empty() { "0" } else { number }.into();
     }
     id.into()
 }
 
-/// Calls this with each id in an answer of JSON: what stands under a name such as `id`, `user_id`, `orderIds` or
-/// `slug`, and the parts of paths and URLs.
-pub(super) fn each_id(answer: &[u8], then: impl FnMut(&str)) {
-    let mut reader = serde_json::Deserializer::from_slice(answer);
-    let mut found = Found { then, left: MOST };
-    // What is not JSON shows what stood before its fault.
-    let _ = Walk { found: &mut found, is_id: false }.deserialize(&mut reader);
+fn is_number(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-struct Found<F> {
-    then: F,
-    left: usize,
+/// An id of any kind, as it is kept.
+pub(super) fn of_any_kind(hasher: &RandomState, id: &str) -> u64 {
+    hasher.hash_one((0 as KindNumber, &*normal(id)))
 }
 
-impl<F: FnMut(&str)> Found<F> {
-    fn add(&mut self, id: &str) {
-        if self.left > 0 && !id.is_empty() && id.len() <= LONGEST {
-            self.left -= 1;
-            (self.then)(&normal(id));
+/// An id of a kind, as it is kept. Texts and UUIDs cannot be counted upwards: for these the kind does not matter.
+pub(super) fn of_kind(hasher: &RandomState, kind: KindNumber, id: &str) -> u64 {
+    let kind = if is_number(id) { kind } else { 0 };
+    hasher.hash_one((kind, &*normal(id)))
+}
+
+/// What a request has named itself: its answer does not show that.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    ids: HashSet<u64>,
+    /// Its body was not read.
+    pub(crate) is_unread: bool,
+}
+
+impl Named {
+    /// Takes each word of a text.
+    pub(super) fn add(&mut self, hasher: &RandomState, text: &str) {
+        let is_in_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+        for word in text.split(|letter| !is_in_word(letter)).filter(|word| !word.is_empty()) {
+            if self.ids.len() >= MOST {
+                self.is_unread = true;
+                return;
+            }
+            self.ids.insert(of_any_kind(hasher, word));
+            self.ids.insert(of_any_kind(hasher, word.trim_start_matches('-')));
+        }
+    }
+
+    /// Takes a body: what is in JSON, however it is written, or the words of another text.
+    pub(super) fn add_body(&mut self, hasher: &RandomState, body: &[u8], is_json: bool) {
+        let json = is_json.then(|| serde_json::from_slice::<serde_json::Value>(body).ok()).flatten();
+        match json {
+            Some(json) => self.add_value(hasher, &json),
+            None => self.add(hasher, &unquoted(body)),
+        }
+    }
+
+    fn add_value(&mut self, hasher: &RandomState, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => self.add(hasher, text),
+            serde_json::Value::Number(number) => match number.as_f64().filter(|number| number.fract() == 0.0)
+            {
+                // `5.0` and `5e0` are 5, too.
+                Some(whole) if number.is_f64() => self.add(hasher, &format!("{whole:.0}")),
+                _ => self.add(hasher, &number.to_string()),
+            },
+            serde_json::Value::Array(items) => items.iter().for_each(|item| self.add_value(hasher, item)),
+            serde_json::Value::Object(members) => {
+                for (name, value) in members {
+                    self.add(hasher, name);
+                    self.add_value(hasher, value);
+                }
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
         }
     }
 }
 
-struct Walk<'f, F> {
-    found: &'f mut Found<F>,
-    /// It stands under the name of an id.
-    is_id: bool,
+/// Collects the ids in an answer.
+pub(super) struct Finding<'f> {
+    hasher: &'f RandomState,
+    kinds: &'f Kinds,
+    named: &'f Named,
+    names: HashMap<String, Meaning>,
+    pub(super) found: Vec<u64>,
 }
 
-impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for Walk<'_, F> {
+impl<'f> Finding<'f> {
+    pub(super) fn new(hasher: &'f RandomState, kinds: &'f Kinds, named: &'f Named) -> Self {
+        Self { hasher, kinds, named, names: HashMap::new(), found: Vec::new() }
+    }
+
+    /// Those in an answer of JSON of an operation: what stands under a name such as `id`, `user_id` or `orderIds`,
+    /// or under that of a parameter; names that are numbers or UUIDs; and parts of paths.
+    pub(super) fn read(&mut self, path: &str, answer: &[u8]) {
+        let below = self.kinds.of_path(path);
+        let value = Some(below).filter(|kind| matches!(kind, Kind::Of(_)));
+        let mut reader = serde_json::Deserializer::from_slice(answer);
+        // What is not JSON shows what stood before its fault.
+        let _ = Walk { finding: self, meaning: Meaning { value, below } }.deserialize(&mut reader);
+    }
+
+    /// Those in a path or a URL: what stands behind a segment that is called like a kind.
+    pub(super) fn link(&mut self, link: &str) {
+        if !["/", "http://", "https://"].iter().any(|start| link.starts_with(start)) {
+            return;
+        }
+        let path = link.split(['?', '#']).next().unwrap_or_default();
+        let segments = || path.split('/').filter(|segment| !segment.is_empty());
+        for (before, id) in segments().zip(segments().skip(1)) {
+            if let Some(kind) = self.kinds.of_segment(before) {
+                self.add(Kind::Of(kind), id);
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, kind: Kind, id: &str) {
+        let number = match kind {
+            Kind::Of(number) => number,
+            Kind::Other if is_number(id) => return,
+            Kind::Other | Kind::Any | Kind::Around => 0,
+        };
+        let is_named = || self.named.ids.contains(&of_any_kind(self.hasher, id));
+        if self.found.len() < MOST && !id.is_empty() && id.len() <= LONGEST && !is_named() {
+            self.found.push(of_kind(self.hasher, number, id));
+        }
+    }
+
+    fn meaning(&mut self, name: &str) -> Meaning {
+        if let Some(known) = self.names.get(name) {
+            return *known;
+        }
+        let meaning = self.kinds.meaning(name);
+        if self.names.len() < MOST_NAMES {
+            self.names.insert(name.to_owned(), meaning);
+        }
+        meaning
+    }
+}
+
+/// A value of JSON.
+struct Walk<'w, 'f> {
+    finding: &'w mut Finding<'f>,
+    /// What its name says of it.
+    meaning: Meaning,
+}
+
+impl<'f> Walk<'_, 'f> {
+    fn at(&mut self, meaning: Meaning) -> Walk<'_, 'f> {
+        Walk { finding: self.finding, meaning }
+    }
+
+    fn scalar(self, id: &str) {
+        if let Some(kind) = self.meaning.value {
+            self.finding.add(kind, id);
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -102,47 +233,50 @@ impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for Walk<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Walk<'_, F> {
+impl<'de> Visitor<'de> for Walk<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(is_id) = map.next_key_seed(Name)? {
-            map.next_value_seed(Walk { found: &mut *self.found, is_id })?;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let around = self.meaning.below;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            let meaning = if is_number(&name) || Uuid::try_parse(&name).is_ok() {
+                self.finding.add(around, &name);
+                Meaning { value: None, below: around }
+            } else {
+                let Meaning { value, below } = self.finding.meaning(&name);
+                Meaning { value: value.map(|kind| kind.within(around)), below: below.within(around) }
+            };
+            map.next_value_seed(self.at(meaning))?;
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Walk { found: &mut *self.found, is_id: self.is_id })?.is_some() {}
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let meaning = self.meaning;
+        while items.next_element_seed(self.at(meaning))?.is_some() {}
         Ok(())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         if text.contains('/') {
-            // A link shows all ids in it.
-            let path = text.split(['?', '#']).next().unwrap_or_default();
-            path.split('/').for_each(|part| self.found.add(part));
-        } else if self.is_id {
-            self.found.add(text);
+            self.finding.link(text);
+        } else {
+            self.scalar(text);
         }
         Ok(())
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        if self.is_id {
-            self.found.add(&number.to_string());
-        }
+        self.scalar(&number.to_string());
         Ok(())
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        if self.is_id {
-            self.found.add(&number.to_string());
-        }
+        self.scalar(&number.to_string());
         Ok(())
     }
 
@@ -159,74 +293,115 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for Walk<'_, F> {
     }
 }
 
-/// Whether a name is that of an id.
-struct Name;
-
-/// How such names end.
-const ENDINGS: [&str; 14] = [
-    "id", "ids", "uuid", "uuids", "guid", "slug", "slugs", "key", "keys", "code", "number", "pk", "name",
-    "no",
-];
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
-        let ends = |ending: &str| {
-            let start = name.len().checked_sub(ending.len());
-            start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
-        };
-        Ok(ENDINGS.iter().any(|ending| ends(ending)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ids(answer: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        each_id(answer.as_bytes(), |id| found.push(id.to_owned()));
-        found
+    fn kinds() -> Kinds {
+        let mut kinds = Kinds::default();
+        for path in ["/orders", "/products", "/dashboard", "/carts", "/tags", "/posts"] {
+            kinds.add_path(path);
+        }
+        for (path, name) in [
+            ("/orders/{order_id}", "order_id"),
+            ("/users/{user_id}", "user_id"),
+            ("/carts/{cart_id}", "cart_id"),
+            ("/tickets/{ticket}", "ticket"),
+            ("/posts/{slug}", "slug"),
+        ] {
+            kinds.add_parameter(path, name);
+        }
+        kinds
+    }
+
+    /// Whether an answer at a path shows an id of an order, after a request that has named these.
+    fn shows(path: &str, answer: &str, (what, id): (&str, &str), named: &[&str]) -> bool {
+        let (kinds, hasher) = (kinds(), RandomState::new());
+        let mut own = Named::default();
+        for text in named {
+            own.add_body(&hasher, text.as_bytes(), text.starts_with('{'));
+        }
+        let mut finding = Finding::new(&hasher, &kinds, &own);
+        finding.read(path, answer.as_bytes());
+        let mut known = Shown::default();
+        finding.found.iter().for_each(|id| known.add(*id));
+        let kind = kinds.of_segment(what).unwrap();
+        known.has(of_kind(&hasher, kind, id)) || known.has(of_any_kind(&hasher, id))
     }
 
     #[test]
-    fn ids_are_found_wherever_they_stand() {
-        let answer = r#"{"data": [{"id": 7, "total": 12, "userId": "b"}, {"_id": "00A0"}], "tag_ids": [1, [2]],
-            "next": "/orders/9?page=2", "slug": null, "note": "seven", "ok": true, "weight": 1.5, "pk": -3}"#;
-        assert_eq!(ids(answer), ["7", "b", "00A0", "1", "2", "orders", "9", "-3"]);
-        assert_eq!(ids("[{\"id\": 1}, {\"id\": 2"), ["1", "2"]);
-        assert_eq!(ids(""), Vec::<String>::new());
-        assert_eq!(
-            ids("{\"id\": \"6B29FC40-CA47-1067-B31D-00DD010662DA\"}"),
-            ["6b29fc40ca471067b31d00dd010662da"]
-        );
-        assert_eq!((normal("007"), normal("0"), normal("07a")), ("7".into(), "0".into(), "07a".into()));
+    fn an_id_is_shown_as_what_it_is_of() {
+        let uuid = "6b29fc40-ca47-1067-b31d-00dd010662da";
+        for (path, answer, what, expected) in [
+            ("/orders", r#"[{"id": 7}]"#, ("orders", "7"), true),
+            ("/orders", r#"{"data": {"items": [{"id": "007"}]}}"#, ("orders", "7"), true),
+            ("/orders", "[7]", ("orders", "7"), true),
+            (
+                "/orders",
+                r#"{"note": 7, "total": 7, "paid": 7, "valid": 7, "casino": 7}"#,
+                ("orders", "7"),
+                false,
+            ),
+            // Of another kind.
+            ("/products", r#"[{"id": 7}]"#, ("orders", "7"), false),
+            ("/orders", r#"[{"id": 7}]"#, ("users", "7"), false),
+            ("/orders", r#"[{"id": 1, "user_id": 7}]"#, ("users", "7"), true),
+            ("/orders", r#"[{"id": 1, "user": {"id": 7}}]"#, ("users", "7"), true),
+            ("/orders", r#"[{"id": 1, "tag_ids": [7]}]"#, ("orders", "7"), false),
+            // What it is of is not said.
+            ("/dashboard", r#"{"recent": [{"id": 7}]}"#, ("orders", "7"), true),
+            ("/dashboard", r#"{"recentOrders": [{"id": 7}]}"#, ("users", "7"), false),
+            ("/orders", r#"[{"id": 1, "parent_id": 7}]"#, ("orders", "7"), true),
+            // Names that are ids, and lists of ids.
+            ("/carts", r#"{"carts": {"7": {"total": 1}}}"#, ("carts", "7"), true),
+            ("/dashboard", r#"{"tickets": [6, 7]}"#, ("tickets", "7"), true),
+            // Links, and texts that only have slashes.
+            ("/dashboard", r#"{"next": "https://x.example/v1/orders/7?page=2"}"#, ("orders", "7"), true),
+            ("/dashboard", r#"{"next": "/users/7/edit"}"#, ("orders", "7"), false),
+            ("/dashboard", r#"{"bio": "orders/6/orders/7", "made": "7/8"}"#, ("orders", "7"), false),
+            ("/dashboard", r#"{"image": "/media/orders.d/7/8.png"}"#, ("orders", "7"), false),
+            // Texts are of any kind.
+            ("/products", r#"[{"slug": "a-b"}]"#, ("posts", "a-b"), true),
+            ("/products", r#"[{"id": "6B29FC40CA471067B31D00DD010662DA"}]"#, ("orders", uuid), true),
+            ("/orders", r#"[{"id": 7}, {"id": 8"#, ("orders", "7"), true),
+            ("/orders", "", ("orders", "7"), false),
+        ] {
+            assert_eq!(shows(path, answer, what, &[]), expected, "{path} {answer}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_not_shown_what_it_has_named_itself() {
+        let answer = r#"{"id": 7, "links": ["/orders/8"], "order_ids": [9], "uuid": "A-b"}"#;
+        for (id, named) in [
+            ("7", "ids=6,7"),
+            ("7", "ids=6%2C7"),
+            ("7", r#"{"id": "\u0037"}"#),
+            ("7", r#"{"id": 7.0}"#),
+            ("7", r#"{"a": [{"7": null}]}"#),
+            ("7", r#"{"id": "007"}"#),
+            ("8", r#"{"links": ["/orders/8"]}"#),
+            ("9", "order_ids: [9]"),
+            ("A-b", r#"{"uuid": "A-b"}"#),
+        ] {
+            assert!(shows("/orders", answer, ("orders", id), &[]), "{id}");
+            assert!(!shows("/orders", answer, ("orders", id), &[named]), "{named}");
+        }
+        assert!(shows("/orders", answer, ("orders", "9"), &[r#"{"quantity": 99}"#]));
     }
 
     #[test]
     fn the_last_ids_are_remembered() {
+        let hasher = RandomState::new();
+        let id = |number: u64| of_kind(&hasher, 1, &number.to_string());
         let mut shown = Shown::default();
-        let id = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        for number in 1..=500 {
+        for number in 1..=1_024 {
             shown.add(id(number));
         }
-        let known = (1..=500).filter(|number| shown.has(id(*number))).count();
-        assert!(known >= 490, "{known}");
-        assert!(!shown.has(id(501)));
-        for number in 1_000..100_000 {
+        let known = (1..=1_024).filter(|number| shown.has(id(*number))).count();
+        assert!(known >= 1_020, "{known}");
+        assert!(!shown.has(id(2_000)));
+        for number in 2_000..100_000 {
             shown.add(id(number));
             shown.add(id(1));
         }
