@@ -140,6 +140,12 @@ fn contains(specifier: &VersionSpecifier, version: &Version) -> bool {
         let padded = version.release().iter().copied().chain(std::iter::repeat(0)).take(release).collect::<Vec<_>>();
         return specifier.contains(&version.clone().with_release(padded));
     }
+    // `<1!2` leaves out pre-releases of `1!2`, and not those of `2`.
+    if operator == Operator::LessThan {
+        let bound = specifier.version();
+        let is_same = version.only_release().with_epoch(version.epoch()) == bound.only_release().with_epoch(bound.epoch());
+        return version < bound && (bound.any_prerelease() || !version.any_prerelease() || !is_same);
+    }
     specifier.contains(version)
 }
 

@@ -139,7 +139,7 @@ impl Affected {
     }
 }
 
-/// A version of an event. `0` is before all versions, and `*` is after them.
+/// A version of an event. `introduced` at `0` is before all versions, and `limit` at `*` is after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Bound {
     First,
@@ -148,10 +148,10 @@ enum Bound {
 }
 
 impl Bound {
-    fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "0" => Ok(Self::First),
-            "*" => Ok(Self::Last),
+    fn read(kind: &str, text: &str) -> Result<Self, String> {
+        match (kind, text) {
+            ("introduced", "0") => Ok(Self::First),
+            ("limit", "*") => Ok(Self::Last),
             _ => Version::from_str(text).map(Self::At).map_err(|_| format!("`{text}` does not follow PEP 440")),
         }
     }
@@ -210,7 +210,7 @@ impl Range {
         let mut events = Vec::new();
         let mut limits = Vec::new();
         for (kind, text) in &self.events {
-            let bound = Bound::read(text)?;
+            let bound = Bound::read(kind, text)?;
             if kind == "limit" { limits.push(bound) } else { events.push((kind.as_str(), bound)) }
         }
         if !limits.is_empty() && !limits.iter().any(|limit| limit.compare(version) == Ordering::Less) {
