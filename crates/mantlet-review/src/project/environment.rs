@@ -2,14 +2,34 @@
 
 /// `.env`, `.env.production`, `prod.env`.
 pub(super) fn is_environment(name: &str) -> bool {
-    name == ".env" || name.starts_with(".env.") || name == ".envrc" || (name.ends_with(".env") && name.len() > 4)
+    name == ".env"
+        || name.starts_with(".env.")
+        || name == ".envrc"
+        || (super::files::ends(name, ".env") && name.len() > 4)
 }
 
 /// An example of a file with settings, which holds no secrets by its name.
 pub(super) fn is_example(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     name.split(['.', '-', '_']).any(|word| {
-        matches!(word, "example" | "examples" | "sample" | "template" | "tmpl" | "tpl" | "dist" | "default" | "defaults" | "schema" | "test" | "testing" | "tests" | "ci" | "vault")
+        matches!(
+            word,
+            "example"
+                | "examples"
+                | "sample"
+                | "template"
+                | "tmpl"
+                | "tpl"
+                | "dist"
+                | "default"
+                | "defaults"
+                | "schema"
+                | "test"
+                | "testing"
+                | "tests"
+                | "ci"
+                | "vault"
+        )
     })
 }
 
@@ -21,8 +41,11 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (u32, &str, &str)> {
         let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
         let value = value.trim();
         let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.split(quote).next());
-        let value = quoted.unwrap_or_else(|| value.split_once(" #").map_or(value, |(value, _)| value.trim_end()));
+        let value =
+            quoted.unwrap_or_else(|| value.split_once(" #").map_or(value, |(value, _)| value.trim_end()));
         let name = name.trim();
-        name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter)).then_some((number, name, value))
+        name.chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
+            .then_some((number, name, value))
     })
 }

@@ -23,7 +23,16 @@ const MAX_ALL: u64 = 128 << 20;
 
 /// Folders that hold what others wrote, or what was built.
 const FOREIGN: &[&str] = &[
-    "node_modules", "site-packages", "venv", "virtualenv", "__pycache__", "target", "build", "dist", "vendor", "third_party",
+    "node_modules",
+    "site-packages",
+    "venv",
+    "virtualenv",
+    "__pycache__",
+    "target",
+    "build",
+    "dist",
+    "vendor",
+    "third_party",
 ];
 
 /// What was read.
@@ -43,19 +52,26 @@ pub(super) fn read(folder: &Path) -> Files {
     let mut folders = vec![(folder.to_owned(), String::new(), 0)];
     while let Some((folder, below, depth)) = folders.pop() {
         let Ok(read) = fs::read_dir(&folder) else {
-            files.notes.push(format!("the folder `{}` could not be read", if below.is_empty() { "." } else { &below }));
+            files.notes.push(format!(
+                "the folder `{}` could not be read",
+                if below.is_empty() { "." } else { &below }
+            ));
             continue;
         };
         let mut names: Vec<(String, fs::FileType, PathBuf)> = read
             .filter_map(Result::ok)
             .take(MAX_ENTRIES)
-            .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.file_type().ok()?, entry.path())))
+            .filter_map(|entry| {
+                Some((entry.file_name().into_string().ok()?, entry.file_type().ok()?, entry.path()))
+            })
             .collect();
         names.sort_by(|one, other| one.0.cmp(&other.0));
         for (name, kind, path) in names {
             entries += 1;
             if entries > MAX_ENTRIES {
-                files.notes.push(format!("the folder has more than {MAX_ENTRIES} entries; the rest was not looked at"));
+                files.notes.push(format!(
+                    "the folder has more than {MAX_ENTRIES} entries; the rest was not looked at"
+                ));
                 return files;
             }
             let inner = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
@@ -81,7 +97,8 @@ pub(super) fn read(folder: &Path) -> Files {
 /// A text of at most so many bytes. What is not UTF-8 in it is replaced.
 pub(super) fn text(path: &Path, at_most: u64) -> Result<String, String> {
     let bytes = bytes(path, at_most)?;
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
@@ -97,30 +114,72 @@ pub(super) fn bytes(path: &Path, at_most: u64) -> Result<Vec<u8>, String> {
 }
 
 fn is_own(name: &str, inner: &str, path: &Path) -> bool {
-    let hidden = name.starts_with('.') && !matches!(inner, ".github" | ".circleci" | ".gitea" | ".forgejo" | ".woodpecker");
+    let hidden = name.starts_with('.')
+        && !matches!(inner, ".github" | ".circleci" | ".gitea" | ".forgejo" | ".woodpecker");
     !hidden && !FOREIGN.contains(&name) && !path.join("pyvenv.cfg").exists()
 }
 
 fn is_wanted(name: &str, inner: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let is_yaml = lower.ends_with(".yml") || lower.ends_with(".yaml");
+    let is_yaml = is_yaml(name);
     let ends = |end: &str| lower.ends_with(end);
     matches!(
         name,
-        "pyproject.toml" | "uv.lock" | "poetry.lock" | "pdm.lock" | "Pipfile" | "Pipfile.lock" | "setup.py" | "setup.cfg"
-            | "mantlet.toml" | "Jenkinsfile" | "Makefile" | "makefile" | "justfile" | "Justfile" | "tox.ini" | "noxfile.py"
-            | "renovate.json" | "renovate.json5" | ".renovaterc" | ".renovaterc.json"
+        "pyproject.toml"
+            | "uv.lock"
+            | "poetry.lock"
+            | "pdm.lock"
+            | "Pipfile"
+            | "Pipfile.lock"
+            | "setup.py"
+            | "setup.cfg"
+            | "mantlet.toml"
+            | "Jenkinsfile"
+            | "Makefile"
+            | "makefile"
+            | "justfile"
+            | "Justfile"
+            | "tox.ini"
+            | "noxfile.py"
+            | "renovate.json"
+            | "renovate.json5"
+            | ".renovaterc"
+            | ".renovaterc.json"
     ) || is_requirements(inner)
         || (lower.starts_with("pylock.") && ends(".toml"))
         || is_dockerfile(name)
         || ends(".dockerignore")
         || is_compose(name)
-        || (is_yaml && (inner.starts_with(".github/") || inner.starts_with(".gitea/workflows/") || inner.starts_with(".forgejo/workflows/")))
+        || (is_yaml
+            && (inner.starts_with(".github/")
+                || inner.starts_with(".gitea/workflows/")
+                || inner.starts_with(".forgejo/workflows/")))
         || (is_yaml && (inner.starts_with(".circleci/") || inner.starts_with(".woodpecker/")))
         || (inner.starts_with(".github/") && lower.starts_with("renovate.json"))
-        || (is_yaml && matches!(lower.trim_end_matches(".yaml").trim_end_matches(".yml"), ".gitlab-ci" | "azure-pipelines" | "bitbucket-pipelines" | ".travis" | ".drone" | ".woodpecker" | ".pre-commit-config" | "taskfile"))
+        || (is_yaml
+            && matches!(
+                lower.trim_end_matches(".yaml").trim_end_matches(".yml"),
+                ".gitlab-ci"
+                    | "azure-pipelines"
+                    | "bitbucket-pipelines"
+                    | ".travis"
+                    | ".drone"
+                    | ".woodpecker"
+                    | ".pre-commit-config"
+                    | "taskfile"
+            ))
         || (ends(".sh") && inner.matches('/').count() <= 2)
         || is_environment(name)
+}
+
+/// Whether a name ends so, in small letters.
+pub(super) fn ends(name: &str, end: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(end)
+}
+
+/// `compose.yaml`, `ci.yml`.
+pub(super) fn is_yaml(name: &str) -> bool {
+    ends(name, ".yml") || ends(name, ".yaml")
 }
 
 /// `requirements.txt`, `requirements-dev.in`, `requirements/base.txt`.
@@ -133,19 +192,23 @@ pub(super) fn is_requirements(inner: &str) -> bool {
 /// `Dockerfile`, `Dockerfile.prod`, `api.Dockerfile`, `Containerfile`.
 pub(super) fn is_dockerfile(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    if lower.ends_with(".dockerignore") || [".md", ".j2", ".tmpl", ".template", ".orig", ".bak"].iter().any(|end| lower.ends_with(end)) {
+    if lower.ends_with(".dockerignore")
+        || [".md", ".j2", ".tmpl", ".template", ".orig", ".bak"].iter().any(|end| lower.ends_with(end))
+    {
         return false;
     }
-    ["dockerfile", "containerfile"]
-        .iter()
-        .any(|word| lower == *word || lower.starts_with(&format!("{word}.")) || lower.ends_with(&format!(".{word}")))
+    ["dockerfile", "containerfile"].iter().any(|word| {
+        lower == *word || lower.starts_with(&format!("{word}.")) || lower.ends_with(&format!(".{word}"))
+    })
 }
 
 /// `compose.yaml`, `docker-compose.prod.yml`.
 pub(super) fn is_compose(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    (lower.ends_with(".yml") || lower.ends_with(".yaml"))
-        && ["compose.", "docker-compose.", "docker-compose-", "compose-"].iter().any(|start| lower.starts_with(start))
+    is_yaml(name)
+        && ["compose.", "docker-compose.", "docker-compose-", "compose-"]
+            .iter()
+            .any(|start| lower.starts_with(start))
 }
 
 /// Whether a path is one of tests, examples or documents: what stands there does not run in production.
@@ -154,11 +217,49 @@ pub(super) fn is_aside(inner: &str) -> bool {
         let part = part.to_ascii_lowercase();
         matches!(
             part.as_str(),
-            "test" | "tests" | "testing" | "testdata" | "test_data" | "fixture" | "fixtures" | "example" | "examples"
-                | "sample" | "samples" | "doc" | "docs" | "demo" | "demos" | "e2e" | "mock" | "mocks" | "benchmarks" | "docs_src"
+            "test"
+                | "tests"
+                | "testing"
+                | "testdata"
+                | "test_data"
+                | "fixture"
+                | "fixtures"
+                | "example"
+                | "examples"
+                | "sample"
+                | "samples"
+                | "doc"
+                | "docs"
+                | "demo"
+                | "demos"
+                | "e2e"
+                | "mock"
+                | "mocks"
+                | "benchmarks"
+                | "docs_src"
         ) || part.starts_with("test_")
             || part.starts_with("conftest.")
             || part.contains("_test.")
+    })
+}
+
+/// A file for work on the app, by its name: `Dockerfile.dev`, `compose.override.yml`.
+pub(super) fn is_for_development(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| {
+        matches!(
+            word,
+            "dev"
+                | "development"
+                | "test"
+                | "tests"
+                | "testing"
+                | "ci"
+                | "local"
+                | "override"
+                | "debug"
+                | "example"
+        )
     })
 }
 

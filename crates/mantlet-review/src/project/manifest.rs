@@ -58,17 +58,27 @@ pub(super) fn all(project: &Project, notes: &mut Vec<String>) -> Vec<Manifest> {
                     None
                 }
             },
-            "Pipfile" => text.parse::<Table>().map_err(|error| notes.push(format!("`{path}` is not valid TOML: {}", error.message()))).ok().map(|document| of_pipfile(&document)),
+            "Pipfile" => text
+                .parse::<Table>()
+                .map_err(|error| notes.push(format!("`{path}` is not valid TOML: {}", error.message())))
+                .ok()
+                .map(|document| of_pipfile(&document)),
             "setup.py" => Some(Manifest { is_partial: true, ..Manifest::default() }),
             _ => None,
         };
         if let Some(manifest) = manifest {
-            found.insert(folder.to_owned(), Manifest { folder: folder.to_owned(), file: path.clone(), ..manifest });
+            found.insert(
+                folder.to_owned(),
+                Manifest { folder: folder.to_owned(), file: path.clone(), ..manifest },
+            );
         }
     }
     // A requirements file is the manifest where there is no other, or where the other says nothing.
-    let requirements: Vec<&String> =
-        project.files.keys().filter(|path| is_requirements(path) && !is_aside(path) && !is_for_development(path)).collect();
+    let requirements: Vec<&String> = project
+        .files
+        .keys()
+        .filter(|path| is_requirements(path) && !is_aside(path) && !is_for_development(path))
+        .collect();
     for path in requirements {
         let folder = folder_of(path);
         let folder = folder.strip_suffix("requirements").map_or(folder, |above| above.trim_end_matches('/'));
@@ -76,12 +86,15 @@ pub(super) fn all(project: &Project, notes: &mut Vec<String>) -> Vec<Manifest> {
         if says_nothing {
             let other = found.remove(folder).unwrap_or_default();
             // Their lines are read with the locks.
-            let manifest = Manifest { folder: folder.to_owned(), file: path.clone(), is_partial: true, ..other };
+            let manifest =
+                Manifest { folder: folder.to_owned(), file: path.clone(), is_partial: true, ..other };
             found.insert(folder.to_owned(), manifest);
         }
     }
     let folders: Vec<String> = found.keys().cloned().collect();
-    let below = |folder: &str, above: &str| folder != above && (above.is_empty() || folder.starts_with(&format!("{above}/")));
+    let below = |folder: &str, above: &str| {
+        folder != above && (above.is_empty() || folder.starts_with(&format!("{above}/")))
+    };
     found.retain(|folder, _| !folders.iter().any(|above| below(folder, above)));
     found.into_values().collect()
 }
@@ -90,7 +103,23 @@ pub(super) fn all(project: &Project, notes: &mut Vec<String>) -> Vec<Manifest> {
 pub(super) fn is_for_development(path: &str) -> bool {
     let name = name_of(path).to_ascii_lowercase();
     name.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| {
-        matches!(word, "dev" | "develop" | "development" | "test" | "tests" | "testing" | "doc" | "docs" | "lint" | "ci" | "local" | "debug" | "build" | "optional")
+        matches!(
+            word,
+            "dev"
+                | "develop"
+                | "development"
+                | "test"
+                | "tests"
+                | "testing"
+                | "doc"
+                | "docs"
+                | "lint"
+                | "ci"
+                | "local"
+                | "debug"
+                | "build"
+                | "optional"
+        )
     })
 }
 
@@ -116,10 +145,13 @@ fn of_pyproject(document: Table) -> Option<Manifest> {
     manifest.name = text("name").map(normal);
     manifest.version = text("version").map(str::to_owned);
     let dynamic = project.and_then(|project| project.get("dynamic")?.as_array());
-    manifest.is_partial = dynamic.is_some_and(|keys| keys.iter().any(|key| key.as_str() == Some("dependencies")));
+    manifest.is_partial =
+        dynamic.is_some_and(|keys| keys.iter().any(|key| key.as_str() == Some("dependencies")));
     let add = |manifest: &mut Manifest, need, list: Option<&Value>| {
         let list = list.and_then(Value::as_array).into_iter().flatten();
-        manifest.requirements.extend(list.filter_map(|line| Some((need, Requirement::parse(line.as_str()?)?))));
+        manifest
+            .requirements
+            .extend(list.filter_map(|line| Some((need, Requirement::parse(line.as_str()?)?))));
     };
     add(&mut manifest, Need::Production, at(&document, &["project", "dependencies"]));
     for (_, extra) in table(&document, &["project", "optional-dependencies"]).into_iter().flatten() {
@@ -135,7 +167,9 @@ fn of_pyproject(document: Table) -> Option<Manifest> {
     of_poetry(&document, &mut manifest);
     for key in ["override-dependencies", "constraint-dependencies"] {
         let overrides = at(&document, &["tool", "uv", key]).and_then(Value::as_array).into_iter().flatten();
-        manifest.overridden.extend(overrides.filter_map(|line| Some(Requirement::parse(line.as_str()?)?.name)));
+        manifest
+            .overridden
+            .extend(overrides.filter_map(|line| Some(Requirement::parse(line.as_str()?)?.name)));
     }
     for (name, _) in table(&document, &["tool", "pdm", "resolution", "overrides"]).into_iter().flatten() {
         manifest.overridden.insert(normal(name));
@@ -166,9 +200,12 @@ fn of_poetry(document: &Table, manifest: &mut Manifest) {
     // With `[project]`, Poetry's own table only adds to what is asked for there.
     let both = table(document, &["project"]).is_some_and(|project| project.contains_key("dependencies"));
     if both {
-        let asked: BTreeSet<String> = manifest.requirements.iter().map(|(_, requirement)| requirement.name.clone()).collect();
+        let asked: BTreeSet<String> =
+            manifest.requirements.iter().map(|(_, requirement)| requirement.name.clone()).collect();
         let mut seen = BTreeSet::new();
-        manifest.requirements.retain(|(_, requirement)| !asked.contains(&requirement.name) || seen.insert(requirement.name.clone()));
+        manifest.requirements.retain(|(_, requirement)| {
+            !asked.contains(&requirement.name) || seen.insert(requirement.name.clone())
+        });
     }
 }
 
@@ -177,14 +214,25 @@ fn poetry_requirement(need: Need, name: &str, value: &Value) -> Option<(Need, Re
         Value::String(versions) => Some((need, Requirement::of_poetry(name, versions, false))),
         Value::Table(table) => {
             let conditional = ["markers", "platform", "python"].iter().any(|key| table.contains_key(*key));
-            let need = if table.get("optional").and_then(Value::as_bool) == Some(true) { Need::Extra } else { need };
+            let need =
+                if table.get("optional").and_then(Value::as_bool) == Some(true) { Need::Extra } else { need };
             match table.get("version").and_then(Value::as_str) {
                 Some(versions) => Some((need, Requirement::of_poetry(name, versions, conditional))),
-                None => Some((need, Requirement { name: normal(name), specifiers: None, conditional, url: Some(String::new()) })),
+                None => Some((
+                    need,
+                    Requirement {
+                        name: normal(name),
+                        specifiers: None,
+                        conditional,
+                        url: Some(String::new()),
+                    },
+                )),
             }
         }
         // Several, each on a condition.
-        Value::Array(_) => Some((need, Requirement { name: normal(name), specifiers: None, conditional: true, url: None })),
+        Value::Array(_) => {
+            Some((need, Requirement { name: normal(name), specifiers: None, conditional: true, url: None }))
+        }
         _ => None,
     }
 }

@@ -36,7 +36,9 @@ impl Requirement {
     /// `name[extra]>=1,<2; marker` or `name @ url`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let end = text.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter))).unwrap_or(text.len());
+        let end = text
+            .find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter)))
+            .unwrap_or(text.len());
         let (name, rest) = text.split_at_checked(end)?;
         if !name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) {
             return None;
@@ -56,7 +58,8 @@ impl Requirement {
         }
         let (versions, marker) = rest.split_once(';').unwrap_or((rest, ""));
         let versions = versions.trim();
-        let versions = versions.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(versions);
+        let versions =
+            versions.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(versions);
         if !versions.is_empty() && !versions.starts_with(['=', '<', '>', '!', '~']) {
             return None;
         }
@@ -76,7 +79,8 @@ impl Requirement {
     /// The one version that it allows: `==1.2.3`.
     pub(super) fn pinned(&self) -> Option<String> {
         let [specifier] = self.specifiers.as_deref()? else { return None };
-        matches!(specifier.operator(), Operator::Equal | Operator::ExactEqual).then(|| specifier.version().to_string())
+        matches!(specifier.operator(), Operator::Equal | Operator::ExactEqual)
+            .then(|| specifier.version().to_string())
     }
 }
 
@@ -90,16 +94,19 @@ fn poetry_versions(text: &str) -> Option<VersionSpecifiers> {
         if part.contains('|') || part.contains(' ') && !part.starts_with(['<', '>', '=', '!', '~']) {
             return None;
         }
-        let kind = part.strip_prefix('^').map(|rest| ('^', rest)).or_else(|| {
-            part.strip_prefix('~').filter(|rest| !rest.starts_with('=')).map(|rest| ('~', rest))
-        });
+        let kind = part
+            .strip_prefix('^')
+            .map(|rest| ('^', rest))
+            .or_else(|| part.strip_prefix('~').filter(|rest| !rest.starts_with('=')).map(|rest| ('~', rest)));
         let specifiers = match kind {
             Some((kind, version)) => {
                 let version = Version::from_str(version.trim()).ok()?;
                 let release = version.release();
                 // `^` lets all but the first part that is not 0 grow; `~` all but the second.
                 let at = match kind {
-                    '^' => release.iter().position(|part| *part != 0).unwrap_or(release.len().saturating_sub(1)),
+                    '^' => {
+                        release.iter().position(|part| *part != 0).unwrap_or(release.len().saturating_sub(1))
+                    }
                     _ => usize::from(release.len() > 1),
                 };
                 let mut upper: Vec<u64> = release.iter().take(at + 1).copied().collect();
@@ -131,22 +138,41 @@ pub(super) fn within(specifiers: &VersionSpecifiers, version: &str) -> Option<bo
     Some(specifiers.iter().all(|specifier| contains(specifier, &version)))
 }
 
+/// The library orders versions as PEP 440 does. Where bounds meet pre-, post- and local releases it differs from
+/// `packaging`, so these are written here; random cases hold both against each other (`tests/project/versions.rs`).
 fn contains(specifier: &VersionSpecifier, version: &Version) -> bool {
-    let operator = *specifier.operator();
-    let release = specifier.version().release().len();
-    // `==1.1.*` compares part by part, and a version has as many zeros at its end as it takes.
-    let is_prefix = matches!(operator, Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual);
-    if is_prefix && version.release().len() < release {
-        let padded = version.release().iter().copied().chain(std::iter::repeat(0)).take(release).collect::<Vec<_>>();
-        return specifier.contains(&version.clone().with_release(padded));
+    let bound = specifier.version();
+    let after = |number: Option<u64>| number.map(|number| number.saturating_add(1));
+    match specifier.operator() {
+        Operator::GreaterThanEqual => version >= bound,
+        // `1.0+local` is one of `<=1.0`.
+        Operator::LessThanEqual => version.clone().without_local() <= *bound,
+        Operator::GreaterThan if bound.dev().is_some() => {
+            *version >= bound.clone().with_dev(after(bound.dev()))
+        }
+        Operator::GreaterThan if bound.post().is_some() => {
+            *version >= bound.clone().with_post(after(bound.post())).with_dev(Some(0))
+        }
+        // `>1.0` leaves out `1.0.post1` and `1.0+local`.
+        Operator::GreaterThan => version > bound && root(version) != root(bound),
+        Operator::LessThan if bound.any_prerelease() => version < bound,
+        // `<1.0` leaves out `1.0a1`.
+        Operator::LessThan => *version < bound.clone().with_dev(Some(0)),
+        // `==1.1.*` compares part by part, and a version has as many zeros at its end as it takes.
+        Operator::EqualStar | Operator::NotEqualStar | Operator::TildeEqual
+            if version.release().len() < bound.release().len() =>
+        {
+            let padded =
+                version.release().iter().copied().chain(std::iter::repeat(0)).take(bound.release().len());
+            specifier.contains(&version.clone().with_release(padded.collect::<Vec<_>>()))
+        }
+        _ => specifier.contains(version),
     }
-    // `<1!2` leaves out pre-releases of `1!2`, and not those of `2`.
-    if operator == Operator::LessThan {
-        let bound = specifier.version();
-        let is_same = version.only_release().with_epoch(version.epoch()) == bound.only_release().with_epoch(bound.epoch());
-        return version < bound && (bound.any_prerelease() || !version.any_prerelease() || !is_same);
-    }
-    specifier.contains(version)
+}
+
+/// A version without what comes after its release.
+fn root(version: &Version) -> Version {
+    version.clone().without_local().with_post(None).with_dev(None)
 }
 
 #[cfg(test)]
@@ -165,7 +191,9 @@ mod tests {
             let found = Requirement::parse(text)?;
             Some((found.name.clone(), found.specifiers.as_ref().map(ToString::to_string), found.conditional))
         };
-        let some = |name: &str, versions: &str, conditional| Some((name.to_owned(), Some(versions.to_owned()), conditional));
+        let some = |name: &str, versions: &str, conditional| {
+            Some((name.to_owned(), Some(versions.to_owned()), conditional))
+        };
         assert_eq!(read("FastAPI[standard]>=0.115,<1"), some("fastapi", ">=0.115, <1", false));
         assert_eq!(read("uvloop==0.21 ; sys_platform != 'win32'"), some("uvloop", "==0.21", true));
         assert_eq!(read("httpx"), some("httpx", "", false));

@@ -31,10 +31,16 @@ pub(super) fn sbom(project: &Project) -> Value {
             for package in lock.packages.iter().filter(is_part) {
                 let purl = purl(package);
                 components.insert(purl.clone(), component(package, &purl));
-                let on = package.dependencies.iter().filter_map(|(name, _)| purls.get(name.as_str())).flatten().cloned();
+                let on = package
+                    .dependencies
+                    .iter()
+                    .filter_map(|(name, _)| purls.get(name.as_str()))
+                    .flatten()
+                    .cloned();
                 edges.entry(purl).or_default().extend(on);
             }
-            let direct = dependencies.manifest.requirements.iter().filter_map(|(_, one)| purls.get(one.name.as_str()));
+            let direct =
+                dependencies.manifest.requirements.iter().filter_map(|(_, one)| purls.get(one.name.as_str()));
             edges.entry(ROOT.to_owned()).or_default().extend(direct.flatten().cloned());
         }
     }
@@ -44,11 +50,14 @@ pub(super) fn sbom(project: &Project) -> Value {
         "bom-ref": ROOT,
         "name": first.and_then(|manifest| manifest.name.clone()).unwrap_or_else(|| "app".to_owned()),
     });
-    if let (Some(version), Some(app)) = (first.and_then(|manifest| manifest.version.clone()), app.as_object_mut()) {
+    if let (Some(version), Some(app)) =
+        (first.and_then(|manifest| manifest.version.clone()), app.as_object_mut())
+    {
         app.insert("version".to_owned(), version.into());
     }
     edges.entry(ROOT.to_owned()).or_default();
-    let dependencies: Vec<Value> = edges.into_iter().map(|(of, on)| json!({ "ref": of, "dependsOn": on })).collect();
+    let dependencies: Vec<Value> =
+        edges.into_iter().map(|(of, on)| json!({ "ref": of, "dependsOn": on })).collect();
     let mut bom = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",

@@ -27,13 +27,19 @@ const KNOWN: &[(&str, &str)] = &[
     ("a key of Stripe", r"\b[sr]k_live_[A-Za-z0-9]{24,}\b"),
     ("a key of SendGrid", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b"),
     ("a token of Slack", r"\bxox[abp]-[0-9]{10,13}-[0-9]{10,13}-[A-Za-z0-9-]{20,}"),
-    ("a key of OpenAI", r"\bsk-(?:(?:proj|svcacct|admin)-)?[A-Za-z0-9_-]{20,74}T3BlbkFJ[A-Za-z0-9_-]{20,74}\b"),
+    (
+        "a key of OpenAI",
+        r"\bsk-(?:(?:proj|svcacct|admin)-)?[A-Za-z0-9_-]{20,74}T3BlbkFJ[A-Za-z0-9_-]{20,74}\b",
+    ),
     ("a key of Anthropic", r"\bsk-ant-(?:api03|admin01)-[A-Za-z0-9_-]{93}AA\b"),
     ("a token to publish Python packages", r"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}"),
     ("a token of npm", r"\bnpm_[A-Za-z0-9]{36}\b"),
     ("a token of DigitalOcean", r"\bdo[opr]_v1_[a-f0-9]{64}\b"),
     ("a token of Hugging Face", r"\bhf_[A-Za-z]{34}\b"),
-    ("a secret key of AWS", r#"(?i)\baws_secret_access_key["']?\s{0,3}[=:]\s{0,3}["']?[A-Za-z0-9/+]{40}(?:["'\s]|$)"#),
+    (
+        "a secret key of AWS",
+        r#"(?i)\baws_secret_access_key["']?\s{0,3}[=:]\s{0,3}["']?[A-Za-z0-9/+]{40}(?:["'\s]|$)"#,
+    ),
 ];
 
 /// All of them, to pass over most lines at once.
@@ -42,8 +48,17 @@ static ANY_KNOWN: LazyLock<Option<regex::RegexSet>> =
 static EACH_KNOWN: LazyLock<Vec<Regex>> =
     LazyLock::new(|| KNOWN.iter().filter_map(|(_, format)| Regex::new(format).ok()).collect());
 
+/// Characters of a line that is looked into. Longer ones are data.
+const MAX_LINE: usize = 10_000;
+
 /// What token of a known service stands in a text.
 pub(super) fn known(text: &str) -> Option<&'static str> {
+    // Most texts have none, and are passed over as a whole.
+    let has_any = ANY_KNOWN.as_ref().is_some_and(|any| any.is_match(text));
+    has_any.then(|| text.lines().filter(|line| line.len() <= MAX_LINE).find_map(known_in_line))?
+}
+
+fn known_in_line(text: &str) -> Option<&'static str> {
     let matches = ANY_KNOWN.as_ref()?.matches(text);
     matches.into_iter().find_map(|at| {
         let ((what, _), format) = (KNOWN.get(at)?, EACH_KNOWN.get(at)?);
@@ -51,14 +66,23 @@ pub(super) fn known(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Documentation shows tokens with the right form: `ghp_xxxxxxxx…`, `…EXAMPLE…`, `…123456789…`.
+/// Documentation shows tokens with the right form: `ghp_xxxxxxxx…`, `…EXAMPLE…`, `…123456789…`, and Stripe's own.
 fn is_example(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
     let distinct = lower.chars().collect::<std::collections::BTreeSet<_>>().len();
     distinct < 12
-        || ["example", "placeholder", "your", "xxxx", "1234567890", "0123456789", "abcdefgh"]
-            .iter()
-            .any(|word| lower.contains(word))
+        || [
+            "example",
+            "placeholder",
+            "your",
+            "xxxx",
+            "1234567890",
+            "0123456789",
+            "abcdefgh",
+            "4ec39hqlyjwdarjtt1zdp7dc",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 /// A private key in PEM.
@@ -72,8 +96,9 @@ pub(super) enum PrivateKey {
 
 /// The line, from 1, of the first private key of a text. What stands between the lines has to be a key.
 pub(super) fn private_key(text: &str) -> Option<(u32, PrivateKey)> {
-    static BEGIN: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?)PRIVATE KEY-----").ok());
+    static BEGIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?)PRIVATE KEY-----").ok()
+    });
     for found in BEGIN.as_ref()?.captures_iter(text) {
         let (whole, kind) = (found.get(0)?, found.get(1)?);
         let rest = text.get(whole.end()..)?;
@@ -105,6 +130,9 @@ pub(super) fn private_key(text: &str) -> Option<(u32, PrivateKey)> {
 /// What a value is, that a variable with this name has.
 pub(super) fn judge(name: &str, value: &str) -> Judged {
     let value = value.trim();
+    if value.len() > MAX_LINE {
+        return Judged::Nothing;
+    }
     if let Some(what) = known(value) {
         return Judged::Secret(what);
     }
@@ -134,7 +162,9 @@ fn judge_written(value: &str) -> Judged {
 /// `scheme://user:password@host`.
 fn password_of_url(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once("://")?;
-    if scheme.is_empty() || !scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter)) {
+    if scheme.is_empty()
+        || !scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+    {
         return None;
     }
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -164,14 +194,78 @@ fn words(name: &str) -> Vec<String> {
 
 /// Whether a variable with this name holds a secret, and not something about one (`TOKEN_LIFETIME`).
 pub(super) fn is_secret_name(name: &str) -> bool {
-    const SECRET: &[&str] =
-        &["password", "passwd", "passphrase", "pwd", "pass", "secret", "secrets", "token", "apikey", "credential", "credentials"];
-    const KEYS: &[&str] = &["secret", "private", "api", "access", "signing", "encryption", "jwt", "auth", "hmac", "fernet", "session"];
+    const SECRET: &[&str] = &[
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "pass",
+        "secret",
+        "secrets",
+        "token",
+        "apikey",
+        "credential",
+        "credentials",
+    ];
+    const KEYS: &[&str] = &[
+        "secret",
+        "private",
+        "api",
+        "access",
+        "signing",
+        "encryption",
+        "jwt",
+        "auth",
+        "hmac",
+        "fernet",
+        "session",
+    ];
     const ABOUT: &[&str] = &[
-        "algorithm", "alg", "allow", "allowed", "audience", "cookie", "count", "days", "enabled", "endpoint", "expire",
-        "expires", "expiration", "expiry", "field", "file", "header", "hours", "id", "issuer", "length", "lifetime",
-        "limit", "location", "max", "min", "minutes", "name", "path", "policy", "prefix", "public", "publishable",
-        "require", "required", "rotation", "seconds", "size", "ttl", "type", "uri", "url", "username", "user", "version",
+        "algorithm",
+        "alg",
+        "allow",
+        "allowed",
+        "audience",
+        "cookie",
+        "count",
+        "days",
+        "enabled",
+        "endpoint",
+        "expire",
+        "expires",
+        "expiration",
+        "expiry",
+        "field",
+        "file",
+        "header",
+        "hours",
+        "id",
+        "issuer",
+        "length",
+        "lifetime",
+        "limit",
+        "location",
+        "max",
+        "min",
+        "minutes",
+        "name",
+        "path",
+        "policy",
+        "prefix",
+        "public",
+        "publishable",
+        "require",
+        "required",
+        "rotation",
+        "seconds",
+        "size",
+        "ttl",
+        "type",
+        "uri",
+        "url",
+        "username",
+        "user",
+        "version",
     ];
     let words = words(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
@@ -180,24 +274,77 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         return false;
     }
     has(SECRET)
-        || words.windows(2).any(|pair| pair.iter().any(|word| KEYS.contains(&word.as_str())) && pair.last().is_some_and(|word| word == "key"))
+        || words.windows(2).any(|pair| {
+            pair.iter().any(|word| KEYS.contains(&word.as_str()))
+                && pair.last().is_some_and(|word| word == "key")
+        })
 }
 
 /// Whether a value stands for another one, or is one of those that everybody knows.
 pub(super) fn is_placeholder(value: &str) -> bool {
     const TRIVIAL: &[&str] = &[
-        "admin", "app", "default", "demo", "dev", "development", "dummy", "empty", "example", "false", "foo", "bar",
-        "guest", "insecure", "local", "localhost", "minioadmin", "mysql", "no", "none", "not-set", "null", "pass",
-        "password", "postgres", "redis", "root", "sample", "secret", "test", "testing", "tests", "token", "true",
-        "undefined", "unset", "user", "yes",
+        "admin",
+        "app",
+        "default",
+        "demo",
+        "dev",
+        "development",
+        "dummy",
+        "empty",
+        "example",
+        "false",
+        "foo",
+        "bar",
+        "guest",
+        "insecure",
+        "local",
+        "localhost",
+        "minioadmin",
+        "mysql",
+        "no",
+        "none",
+        "not-set",
+        "null",
+        "pass",
+        "password",
+        "postgres",
+        "redis",
+        "root",
+        "sample",
+        "secret",
+        "test",
+        "testing",
+        "tests",
+        "token",
+        "true",
+        "undefined",
+        "unset",
+        "user",
+        "yes",
     ];
     const WITHIN: &[&str] = &[
-        "change", "changeme", "dummy", "example", "fill in", "fixme", "generate", "insert", "not-a-real", "placeholder",
-        "put-your", "redacted", "replace", "set-me", "todo", "xxx", "your",
+        "change",
+        "changeme",
+        "dummy",
+        "example",
+        "fill in",
+        "fixme",
+        "generate",
+        "insert",
+        "not-a-real",
+        "placeholder",
+        "put-your",
+        "redacted",
+        "replace",
+        "set-me",
+        "todo",
+        "xxx",
+        "your",
     ];
     let value = value.trim().trim_matches(['"', '\'']);
     let lower = value.to_ascii_lowercase();
-    let encrypted = ["enc[", "encrypted:", "op://", "vault:", "arn:", "projects/", "aws:", "ssm:", "sops:", "!vault"];
+    let encrypted =
+        ["enc[", "encrypted:", "op://", "vault:", "arn:", "projects/", "aws:", "ssm:", "sops:", "!vault"];
     value.chars().count() < 4
         || value.contains(['$', '<', '{', '%'])
         || encrypted.iter().any(|start| lower.starts_with(start))
@@ -227,7 +374,8 @@ fn is_random(value: &str) -> bool {
         'A'..='Z' => 2,
         _ => 3,
     };
-    let changes = letters.windows(2).filter(|pair| matches!(pair, [one, other] if kind(one) != kind(other))).count();
+    let changes =
+        letters.windows(2).filter(|pair| matches!(pair, [one, other] if kind(one) != kind(other))).count();
     changes * 4 >= length && entropy(&letters) >= 3.0
 }
 
@@ -247,12 +395,31 @@ mod tests {
 
     #[test]
     fn names_of_secrets() {
-        for name in ["SECRET_KEY", "DB_PASSWORD", "dbPassword", "JWT_SECRET", "STRIPE_API_KEY", "ACCESS_TOKEN", "FILE_TOKEN"] {
+        for name in [
+            "SECRET_KEY",
+            "DB_PASSWORD",
+            "dbPassword",
+            "JWT_SECRET",
+            "STRIPE_API_KEY",
+            "ACCESS_TOKEN",
+            "FILE_TOKEN",
+        ] {
             assert!(is_secret_name(name), "{name}");
         }
         for name in [
-            "ACCESS_TOKEN_EXPIRE_MINUTES", "TOKEN_URL", "SECRET_KEY_FILE", "PUBLIC_KEY", "GPG_KEY", "SECRET_NAME", "KEY",
-            "COOKIE_KEY_NAME", "JWT_ALGORITHM", "COMPASS", "API_KEY_HEADER", "PASSWORD_MIN_LENGTH", "STRIPE_PUBLISHABLE_KEY",
+            "ACCESS_TOKEN_EXPIRE_MINUTES",
+            "TOKEN_URL",
+            "SECRET_KEY_FILE",
+            "PUBLIC_KEY",
+            "GPG_KEY",
+            "SECRET_NAME",
+            "KEY",
+            "COOKIE_KEY_NAME",
+            "JWT_ALGORITHM",
+            "COMPASS",
+            "API_KEY_HEADER",
+            "PASSWORD_MIN_LENGTH",
+            "STRIPE_PUBLISHABLE_KEY",
         ] {
             assert!(!is_secret_name(name), "{name}");
         }

@@ -46,7 +46,11 @@ pub(super) fn item(text: &str, from: u32, word: &str) -> u32 {
         let entry = line.trim_start().trim_start_matches('-').trim_start().trim_start_matches(['"', '\'']);
         entry.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
     };
-    (1..).zip(text.lines()).skip_while(|(number, _)| *number < from).find(|(_, line)| begins(line)).map_or(from, |(number, _)| number)
+    (1..)
+        .zip(text.lines())
+        .skip_while(|(number, _)| *number < from)
+        .find(|(_, line)| begins(line))
+        .map_or(from, |(number, _)| number)
 }
 
 #[cfg(test)]
@@ -65,7 +69,8 @@ mod tests {
 
     #[test]
     fn merges_are_followed() {
-        let document = parse("x-app: &app\n  read_only: true\nservices:\n  api:\n    <<: *app\n    image: a\n").unwrap();
+        let document =
+            parse("x-app: &app\n  read_only: true\nservices:\n  api:\n    <<: *app\n    image: a\n").unwrap();
         assert_eq!(document["services"]["api"]["read_only"], serde_json::json!(true));
     }
 }

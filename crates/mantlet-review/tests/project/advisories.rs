@@ -14,7 +14,8 @@ use crate::kit::{fixture, folder, judge, told};
 
 /// A project whose lock has these versions.
 fn project(packages: &[(&str, &str)]) -> TempDir {
-    let lines: Vec<String> = packages.iter().map(|(name, version)| format!("{name}=={version} --hash=sha256:00")).collect();
+    let lines: Vec<String> =
+        packages.iter().map(|(name, version)| format!("{name}=={version} --hash=sha256:00")).collect();
     folder(&[("requirements.txt", &lines.join("\n"))])
 }
 
@@ -51,7 +52,10 @@ fn hits_and_misses_of_real_records() {
     for (name, version, level, id) in hits {
         let normal = name.to_lowercase().replace('_', "-");
         let found = weaknesses(&against(&[(name, version)], records()));
-        assert_eq!(found, [format!("vulnerable-dependency {level} {normal} {version} [{id}] requirements.txt:1")]);
+        assert_eq!(
+            found,
+            [format!("vulnerable-dependency {level} {normal} {version} [{id}] requirements.txt:1")]
+        );
     }
     for (name, version) in [
         ("jinja2", "3.1.3"),
@@ -90,7 +94,10 @@ fn a_finding_says_what_to_do() {
     assert_eq!(finding.place.as_ref().unwrap().line, Some(2));
     let text = serde_json::to_string(finding).unwrap();
     assert!(text.contains("Update `pyjwt` to 2.4.0 or later"), "{text}");
-    assert!(text.contains("GHSA-ffqj-6fqr-9h24, severity 7.4 (CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:H/I:H/A:N)"), "{text}");
+    assert!(
+        text.contains("GHSA-ffqj-6fqr-9h24, severity 7.4 (CVSS:3.1/AV:N/AC:H/PR:N/UI:N/S:U/C:H/I:H/A:N)"),
+        "{text}"
+    );
     let review = against(&[("ecdsa", "0.18.0")], records());
     assert!(serde_json::to_string(review.findings()[0]).unwrap().contains("No version without it is known"));
 }
@@ -115,9 +122,12 @@ fn broken_records_are_notes_and_stop_nothing() {
 
 #[test]
 fn what_is_only_for_development_is_a_hint() {
-    let pyproject = "[project]\nname = \"x\"\ndependencies = [\"starlette\"]\n[dependency-groups]\ndev = [\"tool\"]\n";
+    let pyproject =
+        "[project]\nname = \"x\"\ndependencies = [\"starlette\"]\n[dependency-groups]\ndev = [\"tool\"]\n";
     let package = |name: &str, version: &str, on: &str| {
-        format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"r\" }}\ndependencies = [{on}]\nsdist = {{ url = \"u\", hash = \"sha256:00\" }}\n\n")
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"r\" }}\ndependencies = [{on}]\nsdist = {{ url = \"u\", hash = \"sha256:00\" }}\n\n"
+        )
     };
     let lock = [
         package("starlette", "0.30", "{ name = \"jinja2\" }"),
@@ -127,7 +137,10 @@ fn what_is_only_for_development_is_a_hint() {
     ];
     let folder = folder(&[("pyproject.toml", pyproject), ("uv.lock", &lock.concat())]);
     let review = judge(&Project::read(folder.path()).with_advisories(records()));
-    let levels: Vec<String> = weaknesses(&review).iter().map(|line| line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" ")).collect();
+    let levels: Vec<String> = weaknesses(&review)
+        .iter()
+        .map(|line| line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" "))
+        .collect();
     assert_eq!(levels, ["medium jinja2", "low pyjwt", "low tool"]);
 }
 
@@ -137,7 +150,9 @@ fn a_zip_a_list_and_an_answer_are_databases() {
     let record = std::fs::read_to_string(fixture("osv/records/GHSA-h5c8-rqwp-cp95.json")).unwrap();
     let path = folder.path().join("all.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
-    for (name, text) in [("GHSA-h5c8-rqwp-cp95.json", record.as_str()), ("broken.json", "{"), ("README", "no record")] {
+    for (name, text) in
+        [("GHSA-h5c8-rqwp-cp95.json", record.as_str()), ("broken.json", "{"), ("README", "no record")]
+    {
         zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(text.as_bytes()).unwrap();
     }

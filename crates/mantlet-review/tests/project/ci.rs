@@ -19,14 +19,28 @@ fn ci_without_an_audit() {
     same(&of(&[(workflow, &steps("uv run pytest"))]), &[&told(workflow)]);
     same(&of(&[(workflow, "# pip-audit some day\njobs: {}\n")]), &[&told(workflow)]);
     same(&of(&[(".gitlab-ci.yml", "test:\n  script: [pytest]\n")]), &[&told(".gitlab-ci.yml")]);
-    for run in ["uvx pip-audit", "uv audit", "osv-scanner scan .", "trivy fs .", "safety check", "snyk test", "mantlet check"] {
+    for run in [
+        "uvx pip-audit",
+        "uv audit",
+        "osv-scanner scan .",
+        "trivy fs .",
+        "safety check",
+        "snyk test",
+        "mantlet check",
+    ] {
         same(&of(&[(workflow, &steps(run))]), &[]);
     }
     for file in [".github/dependabot.yml", "renovate.json", ".github/renovate.json5"] {
         same(&of(&[(workflow, &steps("pytest")), (file, "{}")]), &[]);
     }
     same(&of(&[(workflow, &steps("make check")), ("Makefile", "check:\n\tpip-audit\n")]), &[]);
-    same(&of(&[(workflow, &steps("pre-commit run")), (".pre-commit-config.yaml", "repos:\n  - repo: https://git.example/pypa/pip-audit\n")]), &[]);
+    same(
+        &of(&[
+            (workflow, &steps("pre-commit run")),
+            (".pre-commit-config.yaml", "repos:\n  - repo: https://git.example/pypa/pip-audit\n"),
+        ]),
+        &[],
+    );
     same(&of(&[(".gitlab-ci.yml", "include:\n  - template: Jobs/Dependency-Scanning.gitlab-ci.yml\n")]), &[]);
 }
 

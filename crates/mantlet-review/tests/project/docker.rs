@@ -24,11 +24,17 @@ fn who_the_container_runs_as() {
     const RULE: &str = "container-runs-as-root";
     for (text, expected) in [
         ("FROM python:3.13\nCMD uvicorn main:app\n", Some("medium Dockerfile Dockerfile:1")),
-        ("FROM python:3.13\nUSER app\nUSER root\nCMD uvicorn main:app\n", Some("medium Dockerfile Dockerfile:3")),
+        (
+            "FROM python:3.13\nUSER app\nUSER root\nCMD uvicorn main:app\n",
+            Some("medium Dockerfile Dockerfile:3"),
+        ),
         ("FROM python:3.13\nUSER 0:0\n", Some("medium Dockerfile Dockerfile:2")),
         ("FROM docker.io/library/python:3.13\nCMD x\n", Some("medium Dockerfile Dockerfile:1")),
         // The first stage is not the image.
-        ("FROM python:3.13 AS build\nUSER app\nFROM python:3.13\nCMD uvicorn main:app\n", Some("medium Dockerfile Dockerfile:3")),
+        (
+            "FROM python:3.13 AS build\nUSER app\nFROM python:3.13\nCMD uvicorn main:app\n",
+            Some("medium Dockerfile Dockerfile:3"),
+        ),
         ("FROM python:3.13 AS base\nUSER app\nFROM base\nCMD uvicorn main:app\n", None),
         ("FROM python:3.13\nUSER app\n", None),
         ("FROM python:3.13\nARG UID=1000\nUSER ${UID}:${UID}\n", None),
@@ -39,7 +45,10 @@ fn who_the_container_runs_as() {
         // A here-document is text.
         ("FROM python:3.13\nUSER app\nRUN <<EOF\nUSER root\nEOF\n", None),
         // A start script may switch.
-        ("FROM python:3.13\nRUN apt-get install -y gosu\nENTRYPOINT [\"/start.sh\"]\n", Some("low Dockerfile Dockerfile:1")),
+        (
+            "FROM python:3.13\nRUN apt-get install -y gosu\nENTRYPOINT [\"/start.sh\"]\n",
+            Some("low Dockerfile Dockerfile:1"),
+        ),
         // Not about Python: a hint.
         ("FROM nginx:1.27\nCOPY . /x\n", Some("low Dockerfile Dockerfile:1")),
     ] {
@@ -56,7 +65,11 @@ fn who_the_container_runs_as() {
 fn an_image_that_nobody_knows_is_not_judged() {
     let folder = folder(&[("Dockerfile", "FROM registry.example/base/python:1.2\nCMD uvicorn main:app\n")]);
     let review = review(folder.path());
-    assert!(review.row(IMAGES).unjudged.iter().any(|why| why.contains("registry.example/base/python:1.2")), "{:?}", review.row(IMAGES));
+    assert!(
+        review.row(IMAGES).unjudged.iter().any(|why| why.contains("registry.example/base/python:1.2")),
+        "{:?}",
+        review.row(IMAGES)
+    );
     assert!(!crate::kit::told(&review).iter().any(|line| line.starts_with("container-runs-as-root")));
 }
 
@@ -74,10 +87,16 @@ fn versions_of_images() {
         ("FROM python:3.13-slim\n", &["image-not-pinned low Dockerfile [python] Dockerfile:1"]),
         ("FROM python@sha256:00\n", &[]),
         ("FROM python:3.13@sha256:00\n", &[]),
-        ("FROM registry.example:5000/python\n", &["image-without-version medium Dockerfile [registry.example:5000/python] Dockerfile:1"]),
+        (
+            "FROM registry.example:5000/python\n",
+            &["image-without-version medium Dockerfile [registry.example:5000/python] Dockerfile:1"],
+        ),
         ("ARG TAG=3.13\nFROM python:$TAG\n", &["image-not-pinned low Dockerfile [python] Dockerfile:2"]),
         ("ARG TAG\nFROM python:$TAG\n", &[]),
-        ("FROM node AS web\nRUN x\nFROM python@sha256:00\n", &["image-without-version low Dockerfile [node] Dockerfile:1"]),
+        (
+            "FROM node AS web\nRUN x\nFROM python@sha256:00\n",
+            &["image-without-version low Dockerfile [node] Dockerfile:1"],
+        ),
         (
             "FROM python@sha256:00\nCOPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/\n",
             &["image-without-version low Dockerfile [ghcr.io/astral-sh/uv] Dockerfile:2"],
@@ -87,7 +106,10 @@ fn versions_of_images() {
         same(&found(&[("Dockerfile", text)], &["image-without-version", "image-not-pinned"]), expected);
     }
     let text = "services:\n  db:\n    image: postgres\n  cache:\n    image: redis:7\n  own:\n    image: shop:latest\n    build: .\n";
-    same(&compose(text, "image-without-version"), &["image-without-version low db (compose.yaml) [postgres] compose.yaml:2"]);
+    same(
+        &compose(text, "image-without-version"),
+        &["image-without-version low db (compose.yaml) [postgres] compose.yaml:2"],
+    );
 }
 
 #[test]
@@ -107,7 +129,10 @@ fn secrets_in_images() {
         of(&format!("RUN pip install git+https://{token}@git.example/x")),
         ["secret-in-image high Dockerfile [RUN a token of GitHub] Dockerfile:2"]
     );
-    assert_eq!(of("ARG INDEX_PASSWORD"), ["secret-build-argument low Dockerfile [INDEX_PASSWORD] Dockerfile:2"]);
+    assert_eq!(
+        of("ARG INDEX_PASSWORD"),
+        ["secret-build-argument low Dockerfile [INDEX_PASSWORD] Dockerfile:2"]
+    );
     for line in [
         "ENV SECRET_KEY=changethis",
         "ENV SECRET_KEY=",
@@ -137,7 +162,15 @@ fn environment_files_in_images() {
     same(&of(&[("Dockerfile", &all), (".env", env), (".dockerignore", "*.md\n")]), &told);
     same(&of(&[("Dockerfile", &all), (".env", env), (".dockerignore", ".env\n")]), &[]);
     same(&of(&[("Dockerfile", &all), (".env", env), (".dockerignore", "*\n!app\n")]), &[]);
-    same(&of(&[("Dockerfile", &all), (".env", env), ("Dockerfile.dockerignore", "**/.env*\n"), (".dockerignore", "x\n")]), &[]);
+    same(
+        &of(&[
+            ("Dockerfile", &all),
+            (".env", env),
+            ("Dockerfile.dockerignore", "**/.env*\n"),
+            (".dockerignore", "x\n"),
+        ]),
+        &[],
+    );
     same(&of(&[("Dockerfile", &all), (".env", "PORT=8000\nSECRET_KEY=changethis\n")]), &[]);
     same(&of(&[("Dockerfile", &all), (".env.example", env)]), &[]);
     same(&of(&[("Dockerfile", &all.replace("COPY . .", "COPY app app")), (".env", env)]), &[]);
@@ -154,13 +187,17 @@ fn environment_files_in_images() {
 
 #[test]
 fn what_is_left_inside() {
-    const TOOLS: &str = "build-tools-in-image";
-    let of = |text: &str| docker(text, TOOLS);
+    let of = |text: &str| docker(text, "build-tools-in-image");
     same(
-        &of("FROM python:3.13-slim\nRUN apt-get update && apt-get install -y --no-install-recommends gcc libpq-dev curl\n"),
+        &of(
+            "FROM python:3.13-slim\nRUN apt-get update && apt-get install -y --no-install-recommends gcc libpq-dev curl\n",
+        ),
         &["build-tools-in-image low Dockerfile [gcc libpq-dev] Dockerfile:2"],
     );
-    same(&of("FROM python:3.13-alpine\nRUN apk add --no-cache build-base\n"), &["build-tools-in-image low Dockerfile [build-base] Dockerfile:2"]);
+    same(
+        &of("FROM python:3.13-alpine\nRUN apk add --no-cache build-base\n"),
+        &["build-tools-in-image low Dockerfile [build-base] Dockerfile:2"],
+    );
     same(&of("FROM python:3.13\nCMD x\n"), &["build-tools-in-image low Dockerfile [python] Dockerfile:1"]);
     for text in [
         "FROM python:3.13-slim\nRUN apt-get update && apt-get install -y libpq5 curl\n",
@@ -173,11 +210,21 @@ fn what_is_left_inside() {
     }
 
     let project = "[project]\nname = \"x\"\ndependencies = []\n[dependency-groups]\ndev = [\"pytest\"]\n";
-    let of = |project: &str, text: &str| found(&[("pyproject.toml", project), ("Dockerfile", text)], &["development-packages-in-image"]);
-    let told = |what: &str, line: u32| format!("development-packages-in-image low Dockerfile [{what}] Dockerfile:{line}");
+    let of = |project: &str, text: &str| {
+        found(&[("pyproject.toml", project), ("Dockerfile", text)], &["development-packages-in-image"])
+    };
+    let told = |what: &str, line: u32| {
+        format!("development-packages-in-image low Dockerfile [{what}] Dockerfile:{line}")
+    };
     same(&of(project, "FROM python:3.13-slim\nRUN uv sync --locked\n"), &[&told("uv sync", 2)]);
-    same(&of(project, "FROM python:3.13-slim\nRUN poetry install --no-root\n"), &[&told("poetry install", 2)]);
-    same(&of(project, "FROM python:3.13-slim\nRUN pip install -r requirements-dev.txt\n"), &[&told("pip install -r requirements-dev.txt", 2)]);
+    same(
+        &of(project, "FROM python:3.13-slim\nRUN poetry install --no-root\n"),
+        &[&told("poetry install", 2)],
+    );
+    same(
+        &of(project, "FROM python:3.13-slim\nRUN pip install -r requirements-dev.txt\n"),
+        &[&told("pip install -r requirements-dev.txt", 2)],
+    );
     let copied = "FROM python:3.13 AS build\nWORKDIR /app\nRUN --mount=type=cache,target=/root/.cache uv sync --locked\nFROM python:3.13-slim\nCOPY --from=build /app/.venv /app/.venv\n";
     same(&of(project, copied), &[&told("uv sync", 3)]);
     for text in [
@@ -200,9 +247,26 @@ fn health_checks() {
     let told = ["no-health-check low Dockerfile Dockerfile:1"];
     same(&docker(plain, RULE), &told);
     same(&docker("FROM python:3.13-slim\nHEALTHCHECK NONE\nCMD uvicorn main:app\n", RULE), &told);
-    same(&docker("FROM python:3.13-slim\nHEALTHCHECK CMD curl -f localhost\nCMD uvicorn main:app\n", RULE), &[]);
-    same(&docker("FROM python:3.13-slim AS base\nHEALTHCHECK CMD x\nFROM base\nCMD uvicorn main:app\n", RULE), &[]);
-    let with = |check: &str| found(&[("Dockerfile", plain), ("compose.yaml", &format!("services:\n  api:\n    build: .\n    healthcheck:\n      {check}\n"))], &[RULE]);
+    same(
+        &docker("FROM python:3.13-slim\nHEALTHCHECK CMD curl -f localhost\nCMD uvicorn main:app\n", RULE),
+        &[],
+    );
+    same(
+        &docker("FROM python:3.13-slim AS base\nHEALTHCHECK CMD x\nFROM base\nCMD uvicorn main:app\n", RULE),
+        &[],
+    );
+    let with = |check: &str| {
+        found(
+            &[
+                ("Dockerfile", plain),
+                (
+                    "compose.yaml",
+                    &format!("services:\n  api:\n    build: .\n    healthcheck:\n      {check}\n"),
+                ),
+            ],
+            &[RULE],
+        )
+    };
     same(&with("test: [\"CMD\", \"curl\", \"-f\", \"localhost\"]"), &[]);
     same(&with("disable: true"), &told);
 }
@@ -210,14 +274,29 @@ fn health_checks() {
 #[test]
 fn services() {
     const READ_ONLY: &str = "writable-root-file-system";
-    same(&compose("services:\n  db:\n    image: postgres:17\n  api:\n    build: .\n", READ_ONLY), &["writable-root-file-system low api (compose.yaml) compose.yaml:4"]);
+    const PRIVILEGED: &str = "privileged-container";
+    same(
+        &compose("services:\n  db:\n    image: postgres:17\n  api:\n    build: .\n", READ_ONLY),
+        &["writable-root-file-system low api (compose.yaml) compose.yaml:4"],
+    );
     same(&compose("services:\n  api:\n    build: .\n    read_only: true\n", READ_ONLY), &[]);
-    same(&compose("x-app: &app\n  read_only: true\nservices:\n  api:\n    <<: *app\n    build: .\n", READ_ONLY), &[]);
-    let files = [("compose.yaml", "services:\n  api:\n    build: .\n    read_only: true\n"), ("compose.override.yaml", "services:\n  api:\n    build: .\n    ports: [\"8000:8000\"]\n")];
+    same(
+        &compose(
+            "x-app: &app\n  read_only: true\nservices:\n  api:\n    <<: *app\n    build: .\n",
+            READ_ONLY,
+        ),
+        &[],
+    );
+    let files = [
+        ("compose.yaml", "services:\n  api:\n    build: .\n    read_only: true\n"),
+        ("compose.override.yaml", "services:\n  api:\n    build: .\n    ports: [\"8000:8000\"]\n"),
+    ];
     same(&found(&files, &[READ_ONLY]), &[]);
 
-    const PRIVILEGED: &str = "privileged-container";
-    same(&compose("services:\n  api:\n    build: .\n    privileged: true\n", PRIVILEGED), &["privileged-container high api (compose.yaml) compose.yaml:2"]);
+    same(
+        &compose("services:\n  api:\n    build: .\n    privileged: true\n", PRIVILEGED),
+        &["privileged-container high api (compose.yaml) compose.yaml:2"],
+    );
     same(&compose("services:\n  probe:\n    image: monitor:1\n    privileged: true\n", PRIVILEGED), &[]);
 }
 
@@ -225,15 +304,25 @@ fn services() {
 fn secrets_in_compose_files() {
     const RULE: &str = "secret-in-compose";
     let random = "q8Zt3vKx1Lw0Pz7Rb5Yd2Nc9";
-    let of = |value: &str| compose(&format!("services:\n  api:\n    environment:\n      PORT: 8000\n      SECRET_KEY: {value}\n"), RULE);
-    let told = |level: &str, line: u32| format!("secret-in-compose {level} api (compose.yaml) [SECRET_KEY] compose.yaml:{line}");
+    let of = |value: &str| {
+        compose(
+            &format!("services:\n  api:\n    environment:\n      PORT: 8000\n      SECRET_KEY: {value}\n"),
+            RULE,
+        )
+    };
+    let told = |level: &str, line: u32| {
+        format!("secret-in-compose {level} api (compose.yaml) [SECRET_KEY] compose.yaml:{line}")
+    };
     same(&of(random), &[&told("high", 5)]);
     same(&of("hunter2"), &[&told("low", 5)]);
     same(&of(&format!("${{SECRET_KEY:-{random}}}")), &[&told("high", 5)]);
-    for value in ["${SECRET_KEY}", "${SECRET_KEY:?set it}", "changethis", "\"\"", "${SECRET_KEY:-changethis}"] {
+    for value in ["${SECRET_KEY}", "${SECRET_KEY:?set it}", "changethis", "\"\"", "${SECRET_KEY:-changethis}"]
+    {
         same(&of(value), &[]);
     }
-    let list = format!("services:\n  api:\n    environment:\n      - PORT=8000\n      - \"SECRET_KEY={random}\"\n      - FROM_OUTSIDE\n");
+    let list = format!(
+        "services:\n  api:\n    environment:\n      - PORT=8000\n      - \"SECRET_KEY={random}\"\n      - FROM_OUTSIDE\n"
+    );
     same(&compose(&list, RULE), &[&told("high", 5)]);
     // A file for work on the app.
     let dev = found(&[("docker-compose.dev.yml", &list)], &[RULE]);
@@ -245,15 +334,26 @@ fn ports_past_the_gate() {
     const RULE: &str = "app-published-past-gate";
     let of = |gate: &str, ports: &str| {
         compose(
-            &format!("services:\n  gate:\n    image: gate:1\n    command: {gate}\n    ports: [\"443:8443\"]\n  api:\n    image: api:1\n    command: uvicorn main:app --host 0.0.0.0\n    {ports}\n"),
+            &format!(
+                "services:\n  gate:\n    image: gate:1\n    command: {gate}\n    ports: [\"443:8443\"]\n  api:\n    image: api:1\n    command: uvicorn main:app --host 0.0.0.0\n    {ports}\n"
+            ),
             RULE,
         )
     };
-    same(&of("mantlet serve", "ports: [\"8000:8000\"]"), &["app-published-past-gate medium api (compose.yaml) compose.yaml:6"]);
+    same(
+        &of("mantlet serve", "ports: [\"8000:8000\"]"),
+        &["app-published-past-gate medium api (compose.yaml) compose.yaml:6"],
+    );
     same(&of("mantlet serve", "ports: [\"127.0.0.1:8000:8000\"]"), &[]);
     same(&of("mantlet serve", "expose: [\"8000\"]"), &[]);
     // There is no gate to go past.
     same(&of("nginx", "ports: [\"8000:8000\"]"), &[]);
     // The gate runs the app itself.
-    same(&compose("services:\n  api:\n    image: api:1\n    command: mantlet run main:app\n    ports: [\"443:8443\"]\n", RULE), &[]);
+    same(
+        &compose(
+            "services:\n  api:\n    image: api:1\n    command: mantlet run main:app\n    ports: [\"443:8443\"]\n",
+            RULE,
+        ),
+        &[],
+    );
 }

@@ -20,11 +20,20 @@ fn survives(folder: &Path) -> Vec<String> {
 fn broken_files_are_notes() {
     let folder = folder(&[
         ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"fastapi\"]\n"),
-        ("uv.lock", "version = 1\n[[package]]\nname = \"fastapi\"\nversion = \n[[package]]\nversion = \"1\"\n"),
+        (
+            "uv.lock",
+            "version = 1\n[[package]]\nname = \"fastapi\"\nversion = \n[[package]]\nversion = \"1\"\n",
+        ),
         ("backend/pyproject.toml", "[project\n"),
         ("compose.yaml", "services: [\n"),
-        ("a/compose.yaml", "services:\n  a: 1\n  b: [x]\n  c:\n    environment: 3\n    ports: {}\n    build: []\n"),
-        ("Dockerfile", "FROM\n\\\nRUN <<\nCOPY\nENV\nARG =\nHEALTHCHECK\nUSER\nFROM x AS\nCOPY --from= a\nENV A=\"\\\n"),
+        (
+            "a/compose.yaml",
+            "services:\n  a: 1\n  b: [x]\n  c:\n    environment: 3\n    ports: {}\n    build: []\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM\n\\\nRUN <<\nCOPY\nENV\nARG =\nHEALTHCHECK\nUSER\nFROM x AS\nCOPY --from= a\nENV A=\"\\\n",
+        ),
         ("b/Dockerfile", "not a Dockerfile at all\u{0}\n"),
         (".github/workflows/a.yml", "uses:\n- uses: @\n- uses: a@\n"),
         ("requirements.txt", "==1\n[x]\n-e .\nname @\nname[\n\\\n"),
@@ -40,7 +49,10 @@ fn broken_files_are_notes() {
 fn values_of_other_types() {
     let lock = |text: &str| {
         let folder = folder(&[
-            ("pyproject.toml", "[project]\nname = 1\ndependencies = {a = 1}\noptional-dependencies = 3\n[dependency-groups]\ndev = 1\n[tool]\npoetry = 3\nuv = []\n"),
+            (
+                "pyproject.toml",
+                "[project]\nname = 1\ndependencies = {a = 1}\noptional-dependencies = 3\n[dependency-groups]\ndev = 1\n[tool]\npoetry = 3\nuv = []\n",
+            ),
             ("uv.lock", text),
             ("poetry.lock", text),
             ("pdm.lock", text),
@@ -49,15 +61,21 @@ fn values_of_other_types() {
         survives(folder.path());
     };
     lock("package = 1\nmetadata = 2\n");
-    lock("package = [1, \"a\", {name = 1}, {name = \"a\", version = 1, source = 3, files = {}, dependencies = 4, sdist = [], wheels = [1], metadata = 3, groups = 4}]\n");
-    lock("[[package]]\nname = \"a\"\ndependencies = [1, {name = 2}]\n[package.metadata]\nrequires-dist = [1, {name = 1}]\n[metadata]\nfiles = {a = 1}\ncontent-hash = 5\n");
+    lock(
+        "package = [1, \"a\", {name = 1}, {name = \"a\", version = 1, source = 3, files = {}, dependencies = 4, sdist = [], wheels = [1], metadata = 3, groups = 4}]\n",
+    );
+    lock(
+        "[[package]]\nname = \"a\"\ndependencies = [1, {name = 2}]\n[package.metadata]\nrequires-dist = [1, {name = 1}]\n[metadata]\nfiles = {a = 1}\ncontent-hash = 5\n",
+    );
 }
 
 #[test]
 fn long_and_deep() {
     let deep = format!("[project]\ndependencies = {}{}\n", "[".repeat(20_000), "]".repeat(20_000));
     let yaml = format!("services: {}\n", "{a: ".repeat(20_000));
-    let bomb = (0..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, at| format!("{text}a{}: &a{} [*a{at}, *a{at}, *a{at}]\n", at + 1, at + 1));
+    let bomb = (0..30).fold("a0: &a0 [x, x]\n".to_owned(), |text, at| {
+        format!("{text}a{}: &a{} [*a{at}, *a{at}, *a{at}]\n", at + 1, at + 1)
+    });
     let stars = format!("FROM python\nCOPY {} .\n", "*".repeat(5_000));
     let ignore = format!("{}x\n{}x\n", "**/".repeat(2_000), "*a".repeat(2_000));
     let names = format!("SECRET_KEY={}\n", "a1".repeat(500_000));

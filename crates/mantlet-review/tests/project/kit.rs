@@ -55,7 +55,10 @@ fn line(finding: &Finding) -> String {
 /// The findings of some files, with these rules alone.
 pub(crate) fn found(files: &[(&str, &str)], rules: &[&str]) -> Vec<String> {
     let folder = folder(files);
-    told(&review(folder.path())).into_iter().filter(|line| rules.iter().any(|rule| line.split(' ').next() == Some(rule))).collect()
+    told(&review(folder.path()))
+        .into_iter()
+        .filter(|line| rules.iter().any(|rule| line.split(' ').next() == Some(rule)))
+        .collect()
 }
 
 /// Holds what was found against what is expected, in any order.
@@ -69,13 +72,15 @@ pub(crate) fn same(found: &[String], expected: &[&str]) {
 
 #[track_caller]
 pub(crate) fn nothing_at_medium(review: &Review) {
-    let bad: Vec<String> = review.findings().into_iter().filter(|one| one.level >= Level::Medium).map(line).collect();
+    let bad: Vec<String> =
+        review.findings().into_iter().filter(|one| one.level >= Level::Medium).map(line).collect();
     assert_eq!(bad, Vec::<String>::new());
 }
 
 /// The interpreter with `packaging` and `jsonschema`.
 pub(crate) fn python() -> std::ffi::OsString {
-    std::env::var_os("MANTLET_TEST_PACKAGES").unwrap_or_else(|| panic!("MANTLET_TEST_PACKAGES is not set: run `cargo xtask test`"))
+    std::env::var_os("MANTLET_TEST_PACKAGES")
+        .unwrap_or_else(|| panic!("MANTLET_TEST_PACKAGES is not set: run `cargo xtask test`"))
 }
 
 /// A copy of the files of a fixture, in a folder that is in no repository. `change` may change a text.

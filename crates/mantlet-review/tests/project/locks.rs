@@ -1,15 +1,29 @@
 //! Lock files.
 
-use mantlet_review::{Level, Review, project::Project, review::{Outcome, Row}, rule::Practice};
+use mantlet_review::{
+    Level, Review,
+    project::Project,
+    review::{Outcome, Row},
+    rule::Practice,
+};
 
 use crate::kit::{copy, folder, found, judge, review, same, told};
 
-const RULES: &[&str] =
-    &["no-lock-file", "lock-incomplete", "lock-out-of-step", "lock-without-hashes", "requirements-without-hashes", "lock-not-committed"];
+const RULES: &[&str] = &[
+    "no-lock-file",
+    "lock-incomplete",
+    "lock-out-of-step",
+    "lock-without-hashes",
+    "requirements-without-hashes",
+    "lock-not-committed",
+];
 const DEPENDENCIES: Row = Row::Practice(Practice::Dependencies);
 
 fn of_locks(review: &Review) -> Vec<String> {
-    told(review).into_iter().filter(|line| RULES.iter().any(|rule| line.starts_with(&format!("{rule} ")))).collect()
+    told(review)
+        .into_iter()
+        .filter(|line| RULES.iter().any(|rule| line.starts_with(&format!("{rule} "))))
+        .collect()
 }
 
 /// What is told of a fixture with one file changed.
@@ -60,8 +74,11 @@ fn a_missing_package_is_told() {
 #[test]
 fn what_holds_on_some_platforms_only_may_be_missing() {
     // `colorama` is asked for on Windows, `typing-extensions` by older versions of Python.
-    for (fixture, file) in [("locks/uv", "uv.lock"), ("locks/poetry", "poetry.lock"), ("locks/pdm", "pdm.lock")] {
-        let found = changed(fixture, file, |text| text.replace("\nname = \"colorama\"\n", "\nname = \"another\"\n"));
+    for (fixture, file) in
+        [("locks/uv", "uv.lock"), ("locks/poetry", "poetry.lock"), ("locks/pdm", "pdm.lock")]
+    {
+        let found =
+            changed(fixture, file, |text| text.replace("\nname = \"colorama\"\n", "\nname = \"another\"\n"));
         same(&found, &[]);
     }
 }
@@ -77,10 +94,16 @@ fn a_version_that_is_not_asked_for_is_told() {
     ] {
         let found = changed(fixture, file, |text| text.replace(">=0.40,<1", ">=0.60,<1"));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with(&format!("lock-out-of-step medium {lock} [starlette] {lock}:")), "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("lock-out-of-step medium {lock} [starlette] {lock}:")),
+            "{found:?}"
+        );
     }
     let found = changed("locks/pip-tools", "requirements.in", |text| text.replace(">=0.40,<1", ">=0.60,<1"));
-    assert!(found.len() == 1 && found[0].starts_with("lock-out-of-step medium requirements.txt [starlette]"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("lock-out-of-step medium requirements.txt [starlette]"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -89,7 +112,8 @@ fn a_lock_for_another_manifest_is_a_hint() {
     let hint = |lock: &str| format!("lock-out-of-step low {lock} {lock}");
     let found = changed("locks/uv", "pyproject.toml", |text| text.replace(">=0.40,<1", ">=0.41,<1"));
     same(&found, &[&hint("uv.lock")]);
-    let found = changed("locks/uv", "pyproject.toml", |text| text.replace(", \"python-multipart>=0.0.20\"", ""));
+    let found =
+        changed("locks/uv", "pyproject.toml", |text| text.replace(", \"python-multipart>=0.0.20\"", ""));
     same(&found, &[&hint("uv.lock")]);
     let found = changed("locks/poetry", "pyproject.toml", |text| text.replace(">=0.40,<1", ">=0.41,<1"));
     same(&found, &[&hint("poetry.lock")]);
@@ -103,7 +127,10 @@ fn a_lock_for_another_manifest_is_a_hint() {
 
 #[test]
 fn digests_of_poetry_are_those_of_poetry() {
-    let all: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(crate::kit::fixture("locks/poetry/digests.json")).unwrap()).unwrap();
+    let all: serde_json::Value = serde_json::from_str(
+        &std::fs::read_to_string(crate::kit::fixture("locks/poetry/digests.json")).unwrap(),
+    )
+    .unwrap();
     let all = all.as_object().unwrap();
     assert!(all.len() >= 5);
     for (name, one) in all {
@@ -124,13 +151,25 @@ fn digests_of_poetry_are_those_of_poetry() {
 
 #[test]
 fn packages_without_a_digest_are_told() {
-    let without = |text: String| text.lines().filter(|line| !line.contains("idna-")).collect::<Vec<_>>().join("\n");
-    for (fixture, file) in [("locks/uv", "uv.lock"), ("locks/poetry", "poetry.lock"), ("locks/pdm", "pdm.lock"), ("locks/pylock", "pylock.toml")] {
+    let without =
+        |text: String| text.lines().filter(|line| !line.contains("idna-")).collect::<Vec<_>>().join("\n");
+    for (fixture, file) in [
+        ("locks/uv", "uv.lock"),
+        ("locks/poetry", "poetry.lock"),
+        ("locks/pdm", "pdm.lock"),
+        ("locks/pylock", "pylock.toml"),
+    ] {
         let found = changed(fixture, file, without);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with(&format!("lock-without-hashes medium {file} {file}:")), "{found:?}");
     }
-    let frozen = |text: String| text.lines().filter(|line| !line.contains("--hash")).map(|line| line.trim_end_matches('\\')).collect::<Vec<_>>().join("\n");
+    let frozen = |text: String| {
+        text.lines()
+            .filter(|line| !line.contains("--hash"))
+            .map(|line| line.trim_end_matches('\\'))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     let found = changed("locks/pip-tools", "requirements.txt", frozen);
     same(&found, &["requirements-without-hashes low requirements.txt requirements.txt:1"]);
 }
@@ -138,16 +177,34 @@ fn packages_without_a_digest_are_told() {
 #[test]
 fn no_lock_at_all() {
     let project = "[project]\nname = \"x\"\ndependencies = [\"fastapi>=0.115\"]\n";
-    same(&found(&[("pyproject.toml", project)], RULES), &["no-lock-file medium pyproject.toml pyproject.toml"]);
-    same(&found(&[("backend/pyproject.toml", project)], RULES), &["no-lock-file medium backend/pyproject.toml backend/pyproject.toml"]);
+    same(
+        &found(&[("pyproject.toml", project)], RULES),
+        &["no-lock-file medium pyproject.toml pyproject.toml"],
+    );
+    same(
+        &found(&[("backend/pyproject.toml", project)], RULES),
+        &["no-lock-file medium backend/pyproject.toml backend/pyproject.toml"],
+    );
     same(
         &found(&[("requirements.txt", "# what we need\nfastapi\nuvicorn[standard]>=0.30\n")], RULES),
         &["no-lock-file medium requirements.txt requirements.txt:2"],
     );
-    same(&found(&[("requirements.txt", "fastapi==0.115.*\n")], RULES), &["no-lock-file medium requirements.txt requirements.txt:1"]);
-    same(&found(&[("Pipfile", "[packages]\nfastapi = \"*\"\n")], RULES), &["no-lock-file medium Pipfile Pipfile"]);
     same(
-        &found(&[("pyproject.toml", "[tool.poetry]\nname = \"x\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\nfastapi = \"^0.115\"\n")], RULES),
+        &found(&[("requirements.txt", "fastapi==0.115.*\n")], RULES),
+        &["no-lock-file medium requirements.txt requirements.txt:1"],
+    );
+    same(
+        &found(&[("Pipfile", "[packages]\nfastapi = \"*\"\n")], RULES),
+        &["no-lock-file medium Pipfile Pipfile"],
+    );
+    same(
+        &found(
+            &[(
+                "pyproject.toml",
+                "[tool.poetry]\nname = \"x\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\nfastapi = \"^0.115\"\n",
+            )],
+            RULES,
+        ),
         &["no-lock-file medium pyproject.toml pyproject.toml"],
     );
 }
@@ -168,8 +225,19 @@ fn what_asks_for_nothing_needs_no_lock() {
 #[test]
 fn requirements_in_several_files() {
     // The input is not pinned, and what is made of it is.
-    let locked = "fastapi==0.115.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n    # via -r requirements.in\n";
-    same(&found(&[("requirements.in", "fastapi\n"), ("requirements.txt", locked), ("requirements-dev.txt", "pytest\n")], RULES), &[]);
+    let locked =
+        "fastapi==0.115.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n    # via -r requirements.in\n";
+    same(
+        &found(
+            &[
+                ("requirements.in", "fastapi\n"),
+                ("requirements.txt", locked),
+                ("requirements-dev.txt", "pytest\n"),
+            ],
+            RULES,
+        ),
+        &[],
+    );
     same(&found(&[("requirements/base.in", "fastapi\n"), ("requirements/base.txt", locked)], RULES), &[]);
 }
 
@@ -177,7 +245,11 @@ fn requirements_in_several_files() {
 fn members_of_a_workspace_are_locked_above() {
     let member = "[project]\nname = \"api\"\nversion = \"1\"\ndependencies = [\"fastapi\"]\n";
     let lock = "version = 1\n\n[[package]]\nname = \"api\"\nversion = \"1\"\nsource = { editable = \"backend\" }\ndependencies = [{ name = \"fastapi\" }]\n\n[package.metadata]\nrequires-dist = [{ name = \"fastapi\" }]\n\n[[package]]\nname = \"fastapi\"\nversion = \"0.115.0\"\nsource = { registry = \"https://packages.example/simple\" }\nsdist = { url = \"https://packages.example/fastapi.tar.gz\", hash = \"sha256:00\" }\n";
-    let folder = folder(&[("uv.lock", lock), ("backend/pyproject.toml", member), ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"backend\"]\n")]);
+    let folder = folder(&[
+        ("uv.lock", lock),
+        ("backend/pyproject.toml", member),
+        ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"backend\"]\n"),
+    ]);
     same(&of_locks(&review(folder.path())), &[]);
     let of_member = review(&folder.path().join("backend"));
     same(&of_locks(&of_member), &[]);

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::kit::{copy, fixture, folder, python};
 
-const LOCKS: &[&str] = &["locks/uv", "locks/poetry", "locks/pdm", "locks/pylock", "locks/pip-tools", "locks/pipenv"];
+const LOCKS: &[&str] =
+    &["locks/uv", "locks/poetry", "locks/pdm", "locks/pylock", "locks/pip-tools", "locks/pipenv"];
 
 #[test]
 fn it_is_valid_by_the_schema() {
@@ -16,7 +17,13 @@ fn it_is_valid_by_the_schema() {
     let projects = LOCKS.iter().map(|fixture| copy(fixture, |_, text| Some(text)));
     // A project with nothing in it, and one with a package from a repository.
     let odd = "[[package]]\nname = \"tool\"\nversion = \"1!1.0+local\"\nsource = { git = \"https://git.example/tool?rev=1#00\" }\n";
-    let others = [folder(&[]), folder(&[("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"tool\"]\n"), ("uv.lock", odd)])];
+    let others = [
+        folder(&[]),
+        folder(&[
+            ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"tool\"]\n"),
+            ("uv.lock", odd),
+        ]),
+    ];
     for (at, project) in projects.chain(others).enumerate() {
         let path = written.path().join(format!("{at}.json"));
         std::fs::write(&path, sbom(&Project::read(project.path())).to_string()).unwrap();
@@ -45,21 +52,28 @@ fn it_says_what_the_lock_says() {
     let depends = |on: &str| -> Vec<String> {
         let all = bom["dependencies"].as_array().unwrap();
         let one = all.iter().find(|one| one["ref"] == on).unwrap();
-        one["dependsOn"].as_array().unwrap().iter().map(|to| to.as_str().unwrap().split('@').next().unwrap().to_owned()).collect()
+        one["dependsOn"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|to| to.as_str().unwrap().split('@').next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(depends("pkg:pypi/starlette@0.52.1"), ["pkg:pypi/anyio", "pkg:pypi/typing-extensions"]);
     assert!(depends("app").contains(&"pkg:pypi/starlette".to_owned()));
     // From Poetry, whose lock has digests and no addresses.
     let project = copy("locks/poetry", |_, text| Some(text));
     let bom = sbom(&Project::read(project.path()));
-    let starlette = bom["components"].as_array().unwrap().iter().find(|one| one["name"] == "starlette").unwrap().clone();
+    let starlette =
+        bom["components"].as_array().unwrap().iter().find(|one| one["name"] == "starlette").unwrap().clone();
     assert_eq!(starlette["hashes"].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn the_same_lock_gives_the_same_bytes() {
     let of = |fixture: &str, change: bool| -> Value {
-        let project = copy(fixture, |_, text| Some(if change { text.replace("0.52.1", "0.52.2") } else { text }));
+        let project =
+            copy(fixture, |_, text| Some(if change { text.replace("0.52.1", "0.52.2") } else { text }));
         sbom(&Project::read(project.path()))
     };
     for fixture in LOCKS {

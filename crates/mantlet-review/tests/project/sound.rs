@@ -2,7 +2,11 @@
 
 use std::process::Command;
 
-use mantlet_review::{project::{Database, Project}, review::{Outcome, Row}, rule::Practice};
+use mantlet_review::{
+    project::{Database, Project},
+    review::{Outcome, Row},
+    rule::Practice,
+};
 
 use crate::kit::{copy, fixture, folder, judge, nothing_at_medium, write};
 
@@ -73,7 +77,12 @@ jobs:
 
 fn commit(folder: &std::path::Path) {
     for arguments in [&["init", "--quiet"][..], &["add", "--all"]] {
-        let status = Command::new("git").args(arguments).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").status().unwrap();
+        let status = Command::new("git")
+            .args(arguments)
+            .current_dir(folder)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
@@ -90,14 +99,24 @@ fn a_project_with_uv() {
             (".gitignore", ".venv\n.env\n"),
             (".env.example", "SECRET_KEY=changethis\nPOSTGRES_PASSWORD=changethis\nPOSTGRES_USER=postgres\n"),
             (".github/workflows/test.yml", WORKFLOW),
-            (".github/dependabot.yml", "version: 2\nupdates:\n  - package-ecosystem: uv\n    directory: /\n    schedule: {interval: weekly}\n"),
-            ("src/app/main.py", "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nSECRET_KEY = os.environ['SECRET_KEY']\n"),
-            ("tests/test_main.py", "PASSWORD = 'correct horse battery staple'\nTOKEN = 'eyJhbGciOiJub25lIn0.e30.'\n"),
+            (
+                ".github/dependabot.yml",
+                "version: 2\nupdates:\n  - package-ecosystem: uv\n    directory: /\n    schedule: {interval: weekly}\n",
+            ),
+            (
+                "src/app/main.py",
+                "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nSECRET_KEY = os.environ['SECRET_KEY']\n",
+            ),
+            (
+                "tests/test_main.py",
+                "PASSWORD = 'correct horse battery staple'\nTOKEN = 'eyJhbGciOiJub25lIn0.e30.'\n",
+            ),
         ],
     );
     commit(folder.path());
     write(folder.path(), &[(".env", "SECRET_KEY=hunter2hunter2\n")]);
-    let project = Project::read(folder.path()).with_advisories(Database::read(&fixture("osv/records")).unwrap());
+    let project =
+        Project::read(folder.path()).with_advisories(Database::read(&fixture("osv/records")).unwrap());
     let review = judge(&project);
     nothing_at_medium(&review);
     // The hints that are left: three tags without a digest.
@@ -123,7 +142,10 @@ fn a_project_with_requirements() {
                 "Dockerfile",
                 "ARG PYTHON=3.13\nFROM python:${PYTHON}-slim\nENV PYTHONUNBUFFERED=1 \\\n    # no cache\n    PIP_NO_CACHE_DIR=1\nWORKDIR /code\nRUN apt-get update \\\n && apt-get install -y --no-install-recommends libpq5 \\\n && rm -rf /var/lib/apt/lists/*\nCOPY ./requirements.txt ./\nRUN pip install --require-hashes -r requirements.txt\nCOPY ./app ./app\nRUN useradd --system app\nUSER app\nCMD [\"uvicorn\", \"app.main:app\", \"--host\", \"0.0.0.0\", \"--proxy-headers\"]\n",
             ),
-            ("docker-compose.yml", "version: '3.8'\nservices:\n  web:\n    build: .\n    command: uvicorn app.main:app --host 0.0.0.0 --reload\n    environment:\n      - POSTGRES_PASSWORD=postgres\n      - JWT_SECRET=dev-secret-change-me\n    ports: ['8000:8000']\n  redis:\n    image: redis:7-alpine\n"),
+            (
+                "docker-compose.yml",
+                "version: '3.8'\nservices:\n  web:\n    build: .\n    command: uvicorn app.main:app --host 0.0.0.0 --reload\n    environment:\n      - POSTGRES_PASSWORD=postgres\n      - JWT_SECRET=dev-secret-change-me\n    ports: ['8000:8000']\n  redis:\n    image: redis:7-alpine\n",
+            ),
             ("requirements-dev.txt", "-r requirements.txt\npytest\nruff\n"),
             (".gitlab-ci.yml", "test:\n  image: python:3.13\n  script: [pytest]\n"),
             ("app/main.py", "app = 1\n"),
@@ -137,10 +159,22 @@ fn a_project_with_requirements() {
 fn a_project_in_parts() {
     // A backend with Poetry and a frontend with its own image.
     let folder = folder(&[
-        ("frontend/Dockerfile", "FROM node:22 AS build\nWORKDIR /app\nCOPY . .\nARG VITE_API_URL\nRUN npm run build\nFROM nginx:1\nCOPY --from=build /app/dist /usr/share/nginx/html\n"),
-        ("backend/Dockerfile", "FROM python:3.13-slim AS base\nENV POETRY_VERSION=2.1 POETRY_NO_INTERACTION=1\nFROM base AS build\nRUN pip install poetry==$POETRY_VERSION\nWORKDIR /app\nCOPY pyproject.toml poetry.lock ./\nRUN poetry install --only main --no-root\nFROM base\nCOPY --from=build /app/.venv /app/.venv\nCOPY app app\nUSER 1000\nHEALTHCHECK CMD true\nCMD [\"gunicorn\", \"app:app\"]\n"),
-        ("docker-compose.yml", "services:\n  proxy:\n    image: traefik:3.0\n    volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']\n  backend:\n    build:\n      context: ./backend\n    env_file: .env\n    environment:\n      - DOMAIN=${DOMAIN}\n  frontend:\n    build: {context: ./frontend, args: [VITE_API_URL=https://api.example.com]}\n"),
-        (".env", "DOMAIN=localhost\nSECRET_KEY=changethis\nFIRST_SUPERUSER_PASSWORD=changethis\nPOSTGRES_PASSWORD=changethis\nSENTRY_DSN=\nSMTP_TLS=True\n"),
+        (
+            "frontend/Dockerfile",
+            "FROM node:22 AS build\nWORKDIR /app\nCOPY . .\nARG VITE_API_URL\nRUN npm run build\nFROM nginx:1\nCOPY --from=build /app/dist /usr/share/nginx/html\n",
+        ),
+        (
+            "backend/Dockerfile",
+            "FROM python:3.13-slim AS base\nENV POETRY_VERSION=2.1 POETRY_NO_INTERACTION=1\nFROM base AS build\nRUN pip install poetry==$POETRY_VERSION\nWORKDIR /app\nCOPY pyproject.toml poetry.lock ./\nRUN poetry install --only main --no-root\nFROM base\nCOPY --from=build /app/.venv /app/.venv\nCOPY app app\nUSER 1000\nHEALTHCHECK CMD true\nCMD [\"gunicorn\", \"app:app\"]\n",
+        ),
+        (
+            "docker-compose.yml",
+            "services:\n  proxy:\n    image: traefik:3.0\n    volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']\n  backend:\n    build:\n      context: ./backend\n    env_file: .env\n    environment:\n      - DOMAIN=${DOMAIN}\n  frontend:\n    build: {context: ./frontend, args: [VITE_API_URL=https://api.example.com]}\n",
+        ),
+        (
+            ".env",
+            "DOMAIN=localhost\nSECRET_KEY=changethis\nFIRST_SUPERUSER_PASSWORD=changethis\nPOSTGRES_PASSWORD=changethis\nSENTRY_DSN=\nSMTP_TLS=True\n",
+        ),
         ("scripts/test.sh", "set -e\npytest\n"),
     ]);
     let poetry = fixture("locks/poetry");

@@ -16,7 +16,9 @@ def version(dice: random.Random, *, spelled: bool = True) -> str:
     text = dice.choice(["", "", "", "", "1!", "2!"])
     text += ".".join(str(dice.choice([0, 0, 1, 1, 2, 10])) for _ in range(dice.randint(1, 4)))
     if dice.random() < 0.3:
-        text += dice.choice(["a", "b", "rc", ".alpha", "-beta", "_c", "pre"]) + dice.choice(["", "0", "1", "2"])
+        text += dice.choice(["a", "b", "rc", ".alpha", "-beta", "_c", "pre"]) + dice.choice(
+            ["", "0", "1", "2"]
+        )
     if dice.random() < 0.25:
         text += dice.choice([".post1", "-1", ".post", "post2", ".rev0", "-r1"])
     if dice.random() < 0.25:
@@ -28,6 +30,19 @@ def version(dice: random.Random, *, spelled: bool = True) -> str:
     if dice.random() < 0.02:
         text += dice.choice(["x", "..", " 1", "+", "!"])
     return text
+
+
+def respelled(dice: random.Random, text: str) -> str:
+    """The same version, written in another way; not always one."""
+    one, _, local = text.partition("+")
+    if dice.random() < 0.5:
+        one = "v" + one
+    if one[-1:].isdigit() and all(
+        letter.isdigit() or letter == "." for letter in one.split("!")[-1].lstrip("v")
+    ):
+        one += ".0"
+    one = one.replace("rc", "c").replace(".post", "-post").upper()
+    return one + ("+" + local.replace(".", "-") if local else "")
 
 
 def specifiers(dice: random.Random) -> str:
@@ -50,14 +65,14 @@ def is_in(events: list[tuple[str, str]], subject: Version) -> bool:
         return False
     state = False
     others = [
-        (kind, None if (kind, text) == ("introduced", "0") else Version(text)) for kind, text in events if kind != "limit"
+        (kind, None if (kind, text) == ("introduced", "0") else Version(text))
+        for kind, text in events
+        if kind != "limit"
     ]
     for kind, at in sorted(others, key=lambda event: (event[1] is not None, event[1] or Version("0"))):
         if kind == "introduced" and (at is None or subject >= at):
             state = True
-        elif at is not None and kind == "fixed" and subject >= at:
-            state = False
-        elif at is not None and kind == "last_affected" and subject > at:
+        elif at is not None and kind == "fixed" and subject >= at or at is not None and kind == "last_affected" and subject > at:
             state = False
     return state
 
@@ -79,6 +94,8 @@ def main() -> None:
     dice = random.Random(sys.argv[1])
     for _ in range(int(sys.argv[2])):
         one, other = version(dice), version(dice)
+        if dice.random() < 0.2:
+            other = respelled(dice, one)
         try:
             left, right = Version(one), Version(other)
             order = (left > right) - (left < right)
@@ -86,26 +103,30 @@ def main() -> None:
             order = None
         print(json.dumps({"kind": "order", "one": one, "other": other, "verdict": order}))
 
-        asked, subject = specifiers(dice), version(dice)
-        try:
-            # `packaging` compares any text with `===`. What is not a version is not judged by us.
-            for part in asked.split(","):
-                if part.startswith("==="):
-                    Version(part[3:])
-            verdict = SpecifierSet(asked).contains(Version(subject), prereleases=True)
-        except (InvalidSpecifier, InvalidVersion):
-            verdict = None
-        print(json.dumps({"kind": "specifiers", "one": asked, "other": subject, "verdict": verdict}))
-
         history, subject = events(dice), version(dice)
         try:
             # Two events at one version have no order of their own.
-            keys = [Version(text) for event, text in history if (event, text) not in {("introduced", "0"), ("limit", "*")}]
+            keys = [
+                Version(text)
+                for event, text in history
+                if (event, text) not in {("introduced", "0"), ("limit", "*")}
+            ]
             verdict = is_in(history, Version(subject)) if len(set(keys)) == len(keys) else "skip"
         except InvalidVersion:
             verdict = None
         if verdict != "skip":
             print(json.dumps({"kind": "range", "events": history, "other": subject, "verdict": verdict}))
+
+        asked, subject = specifiers(dice), version(dice)
+        try:
+            # `===` compares texts. A text that is not written as versions are is not judged by us.
+            texts = [part[3:] for part in asked.split(",") if part.startswith("===")]
+            if any(str(Version(text)) != text for text in texts):
+                continue
+            verdict = SpecifierSet(asked).contains(Version(subject), prereleases=True)
+        except (InvalidSpecifier, InvalidVersion):
+            verdict = None
+        print(json.dumps({"kind": "specifiers", "one": asked, "other": subject, "verdict": verdict}))
 
 
 main()

@@ -33,7 +33,11 @@ fn versions_are_judged_as_packaging_does() {
     }
     assert!(wrong.is_empty(), "{} differ: {:#?}", wrong.len(), wrong.iter().take(40).collect::<Vec<_>>());
     // Each kind has enough of each verdict to say something.
-    for (kind, verdicts) in [("order", &["-1", "1", "0", "null"][..]), ("specifiers", &["true", "false"]), ("range", &["true", "false"])] {
+    for (kind, verdicts) in [
+        ("order", &["-1", "1", "0", "null"][..]),
+        ("specifiers", &["true", "false"]),
+        ("range", &["true", "false"]),
+    ] {
         for verdict in verdicts {
             let count = counts.get(&(kind.to_owned(), (*verdict).to_owned())).copied().unwrap_or_default();
             assert!(count >= 50, "{kind} {verdict}: {count}");
@@ -55,8 +59,11 @@ fn ours(kind: &str, case: &Value) -> Value {
         "specifiers" => satisfies(text("one"), text("other")).into(),
         _ => {
             let events: Vec<(String, String)> = serde_json::from_value(case["events"].clone()).unwrap();
-            let events: Vec<(&str, &str)> = events.iter().map(|(kind, version)| (kind.as_str(), version.as_str())).collect();
-            let verdict = Version::from_str(text("other")).ok().and_then(|version| Range::of(&events).contains(&version).ok());
+            let events: Vec<(&str, &str)> =
+                events.iter().map(|(kind, version)| (kind.as_str(), version.as_str())).collect();
+            let verdict = Version::from_str(text("other"))
+                .ok()
+                .and_then(|version| Range::of(&events).contains(&version).ok());
             verdict.into()
         }
     }

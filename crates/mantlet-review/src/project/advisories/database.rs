@@ -119,7 +119,9 @@ impl Reading {
                     Err(why) => self.note(&name, &why),
                 }
             } else if path.extension().is_some_and(|end| end == "zip") {
-                let read = fs::File::open(&path).map_err(|error| error.to_string()).and_then(|file| self.archive(file));
+                let read = fs::File::open(&path)
+                    .map_err(|error| error.to_string())
+                    .and_then(|file| self.archive(file));
                 if let Err(why) = read {
                     self.note(&name, &why);
                 }
@@ -128,7 +130,8 @@ impl Reading {
     }
 
     fn archive(&mut self, file: impl std::io::Read + Seek) -> Result<(), String> {
-        let mut archive = zip::ZipArchive::new(file).map_err(|error| format!("it is not a ZIP archive that can be read: {error}"))?;
+        let mut archive = zip::ZipArchive::new(file)
+            .map_err(|error| format!("it is not a ZIP archive that can be read: {error}"))?;
         for at in 0..archive.len() {
             let mut entry = match archive.by_index(at) {
                 Ok(entry) => entry,
@@ -176,7 +179,10 @@ impl Reading {
                     }
                 }
                 Err(why) if list.len() > 1 => {
-                    let id = record.get("id").and_then(Value::as_str).map_or_else(|| format!("record {}", at + 1), str::to_owned);
+                    let id = record
+                        .get("id")
+                        .and_then(Value::as_str)
+                        .map_or_else(|| format!("record {}", at + 1), str::to_owned);
                     self.note(&format!("{name}: {id}"), &why);
                 }
                 Err(why) => self.note(name, &why),

@@ -49,7 +49,10 @@ pub(super) fn review(all: &[Dependencies], source: Option<&dyn Source>, review: 
         all.iter().flat_map(|one| &one.locks).flat_map(|lock| &lock.packages).filter_map(asked).collect();
     let Some(source) = source else {
         if !packages.is_empty() {
-            review.unjudged(ROWS[0], "known weaknesses were not looked for, because no database was given (`--osv-db`)");
+            review.unjudged(
+                ROWS[0],
+                "known weaknesses were not looked for, because no database was given (`--osv-db`)",
+            );
         }
         return;
     };
@@ -109,7 +112,10 @@ fn weaknesses<'a>(
                 }
                 Ok(None) => {}
                 Err(why) => {
-                    notes.insert(format!("advisory `{}` was not judged for `{name} {version}`: {why}", record.id));
+                    notes.insert(format!(
+                        "advisory `{}` was not judged for `{name} {version}`: {why}",
+                        record.id
+                    ));
                 }
             }
         }
@@ -118,7 +124,8 @@ fn weaknesses<'a>(
         }
         let mut one = Weakness { names: record.names().collect(), records: vec![record], fixed };
         // Records tell of one weakness if they share a name, perhaps by a third record.
-        let (same, others) = groups.into_iter().partition::<Vec<_>, _>(|other| !other.names.is_disjoint(&one.names));
+        let (same, others) =
+            groups.into_iter().partition::<Vec<_>, _>(|other| !other.names.is_disjoint(&one.names));
         groups = others;
         for other in same {
             one.names.extend(other.names);
@@ -135,13 +142,20 @@ fn found(weakness: &Weakness<'_>, lock: &Lock, package: &Locked, version: &str, 
     let mut records = weakness.records.clone();
     records.sort_by(|one, other| one.id.cmp(&other.id));
     // The name that all databases know, so that a baseline outlives the database.
-    let id = weakness.names.iter().find(|name| name.starts_with("CVE-")).or(weakness.names.first()).copied().unwrap_or_default();
+    let id = weakness
+        .names
+        .iter()
+        .find(|name| name.starts_with("CVE-"))
+        .or(weakness.names.first())
+        .copied()
+        .unwrap_or_default();
     let others: Vec<&str> = weakness.names.iter().copied().filter(|other| *other != id).collect();
     let also = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
     let summary = records.iter().find_map(|record| record.summary.as_deref()).unwrap_or_default();
     let summary = summary.trim().trim_end_matches('.');
     let told = if summary.is_empty() { String::new() } else { format!(": {summary}") };
-    let mut level = records.iter().map(|record| record.level.unwrap_or(Level::Medium)).max().unwrap_or(Level::Medium);
+    let mut level =
+        records.iter().map(|record| record.level.unwrap_or(Level::Medium)).max().unwrap_or(Level::Medium);
     let mut message = format!("`{name} {version}` has the known weakness {id}{also}{told}.");
     if records.iter().any(|record| record.is_malicious()) {
         level = Level::Critical;
@@ -153,8 +167,14 @@ fn found(weakness: &Weakness<'_>, lock: &Lock, package: &Locked, version: &str, 
     }
     let fixed: Vec<String> = earliest(&weakness.fixed);
     let mend = match fixed.as_slice() {
-        [] => format!("No version without it is known. Replace `{name}`, or see whether the app uses what is weak."),
-        fixed => format!("Update `{name}` to {} or later: change what asks for it, then run `{}`.", fixed.join(" or "), update(lock, name)),
+        [] => format!(
+            "No version without it is known. Replace `{name}`, or see whether the app uses what is weak."
+        ),
+        fixed => format!(
+            "Update `{name}` to {} or later: change what asks for it, then run `{}`.",
+            fixed.join(" or "),
+            update(lock, name)
+        ),
     };
     let mut finding = Finding::new(&rules::VULNERABLE_DEPENDENCY, format!("{name} {version}"), message)
         .part(id)
@@ -162,7 +182,8 @@ fn found(weakness: &Weakness<'_>, lock: &Lock, package: &Locked, version: &str, 
         .at(Some(Place { file: lock.file.clone(), line: Some(package.line) }))
         .mended_by(mend);
     for record in records {
-        let severity = record.severity.as_ref().map(|severity| format!(", severity {severity}")).unwrap_or_default();
+        let severity =
+            record.severity.as_ref().map(|severity| format!(", severity {severity}")).unwrap_or_default();
         finding = finding.fact(format!("{}{severity}", record.id));
     }
     finding

@@ -74,11 +74,21 @@ impl Record {
             if ecosystem.split(':').next() != Some("PyPI") {
                 continue;
             }
-            let name = package.get("name").and_then(Value::as_str).ok_or_else(|| format!("`affected[{at}].package` has no `name`"))?;
-            let mut one = Affected { name: name.to_owned(), versions: texts(affected.get("versions")), ranges: Vec::new() };
+            let name = package
+                .get("name")
+                .and_then(Value::as_str)
+                .ok_or_else(|| format!("`affected[{at}].package` has no `name`"))?;
+            let mut one = Affected {
+                name: name.to_owned(),
+                versions: texts(affected.get("versions")),
+                ranges: Vec::new(),
+            };
             for range in affected.get("ranges").and_then(Value::as_array).into_iter().flatten() {
                 if matches!(range.get("type").and_then(Value::as_str), Some("ECOSYSTEM" | "SEMVER")) {
-                    let events = range.get("events").and_then(Value::as_array).ok_or_else(|| format!("a range of `affected[{at}]` has no `events`"))?;
+                    let events = range
+                        .get("events")
+                        .and_then(Value::as_array)
+                        .ok_or_else(|| format!("a range of `affected[{at}]` has no `events`"))?;
                     one.ranges.push(Range::read(events).map_err(|why| format!("`affected[{at}]`: {why}"))?);
                 }
             }
@@ -152,7 +162,9 @@ impl Bound {
         match (kind, text) {
             ("introduced", "0") => Ok(Self::First),
             ("limit", "*") => Ok(Self::Last),
-            _ => Version::from_str(text).map(Self::At).map_err(|_| format!("`{text}` does not follow PEP 440")),
+            _ => {
+                Version::from_str(text).map(Self::At).map_err(|_| format!("`{text}` does not follow PEP 440"))
+            }
         }
     }
 
@@ -199,7 +211,12 @@ impl Range {
 
     /// A range of these events.
     pub fn of(events: &[(&str, &str)]) -> Self {
-        Self { events: events.iter().map(|(kind, version)| ((*kind).to_owned(), (*version).to_owned())).collect() }
+        Self {
+            events: events
+                .iter()
+                .map(|(kind, version)| ((*kind).to_owned(), (*version).to_owned()))
+                .collect(),
+        }
     }
 
     /// Whether a version is in it, by the algorithm of the OSV schema.
@@ -233,7 +250,9 @@ impl Range {
     /// The first version after this one in which it is fixed.
     fn fixed_after(&self, version: &Version) -> Option<String> {
         let fixed = self.events.iter().filter(|(kind, _)| kind == "fixed").map(|(_, text)| text);
-        let later = fixed.filter_map(|text| Some((Version::from_str(text).ok()?, text))).filter(|(fixed, _)| fixed > version);
+        let later = fixed
+            .filter_map(|text| Some((Version::from_str(text).ok()?, text)))
+            .filter(|(fixed, _)| fixed > version);
         later.min_by(|one, other| one.0.cmp(&other.0)).map(|(_, text)| text.clone())
     }
 }
@@ -245,7 +264,11 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 
 /// At most 200 characters of the first line that is not empty.
 fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .unwrap_or_default();
     let mut short: String = line.chars().take(200).collect();
     if line.chars().count() > 200 {
         short.push('…');

@@ -18,7 +18,9 @@ pub(super) fn of(record: &Value, affected: &[&Value]) -> (Option<Level>, Option<
     let mut scored = None;
     for kind in ["CVSS_V4", "CVSS_V3"] {
         let vectors = scores.iter().filter(|(of, _)| *of == kind);
-        let worst = vectors.filter_map(|(_, vector)| Some((Cvss::from_str(vector).ok()?, *vector))).max_by(|one, other| one.0.score().total_cmp(&other.0.score()));
+        let worst = vectors
+            .filter_map(|(_, vector)| Some((Cvss::from_str(vector).ok()?, *vector)))
+            .max_by(|one, other| one.0.score().total_cmp(&other.0.score()));
         if let Some((cvss, vector)) = worst {
             let level = match cvss.severity() {
                 Severity::Critical => Level::Critical,

@@ -16,18 +16,30 @@ const MAX_INDEX: u64 = 256 << 20;
 /// The files that are tracked below a folder, by their path in it.
 pub(super) fn tracked(folder: &Path) -> Result<BTreeSet<String>, String> {
     let folder = fs::canonicalize(folder).map_err(|error| format!("the folder cannot be read: {error}"))?;
-    let top = folder.ancestors().find(|above| above.join(".git").exists()).ok_or("the folder is not in a git repository")?;
+    let top = folder
+        .ancestors()
+        .find(|above| above.join(".git").exists())
+        .ok_or("the folder is not in a git repository")?;
     let git = git_folder(&top.join(".git"))?;
     let path = git.join("index");
     if !path.exists() {
         return Ok(BTreeSet::new());
     }
-    let bytes = files::bytes(&path, MAX_INDEX).map_err(|why| format!("the index of git cannot be read: {why}"))?;
-    let entries = entries(&bytes, hash_length(&git)).ok_or("the index of git has a form that is not known")?;
-    let below = folder.strip_prefix(top).map_err(|error| error.to_string())?.to_string_lossy().replace('\\', "/");
+    let bytes =
+        files::bytes(&path, MAX_INDEX).map_err(|why| format!("the index of git cannot be read: {why}"))?;
+    let entries =
+        entries(&bytes, hash_length(&git)).ok_or("the index of git has a form that is not known")?;
+    let below =
+        folder.strip_prefix(top).map_err(|error| error.to_string())?.to_string_lossy().replace('\\', "/");
     Ok(entries
         .into_iter()
-        .filter_map(|path| if below.is_empty() { Some(path) } else { Some(path.strip_prefix(below.as_str())?.strip_prefix('/')?.to_owned()) })
+        .filter_map(|path| {
+            if below.is_empty() {
+                Some(path)
+            } else {
+                Some(path.strip_prefix(below.as_str())?.strip_prefix('/')?.to_owned())
+            }
+        })
         .collect())
 }
 
@@ -43,9 +55,13 @@ fn git_folder(git: &Path) -> Result<PathBuf, String> {
 
 /// Bytes of an object's name: 20, or 32 in a repository with SHA-256.
 fn hash_length(git: &Path) -> usize {
-    let common = files::text(&git.join("commondir"), 4096).map_or_else(|_| git.to_owned(), |named| git.join(named.trim()));
+    let common = files::text(&git.join("commondir"), 4096)
+        .map_or_else(|_| git.to_owned(), |named| git.join(named.trim()));
     let configuration = files::text(&common.join("config"), 1 << 20).unwrap_or_default().to_ascii_lowercase();
-    let is_sha256 = configuration.lines().any(|line| line.split_once('=').is_some_and(|(key, value)| key.trim() == "objectformat" && value.trim() == "sha256"));
+    let is_sha256 = configuration.lines().any(|line| {
+        line.split_once('=')
+            .is_some_and(|(key, value)| key.trim() == "objectformat" && value.trim() == "sha256")
+    });
     if is_sha256 { 32 } else { 20 }
 }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     environment::{self, is_environment, is_example},
-    files::{self, is_aside, name_of},
+    files::{self, is_aside, is_for_development, name_of},
     secret::{self, Judged, PrivateKey},
     text::listed,
 };
@@ -85,8 +85,23 @@ pub(super) fn read(folder: &Path) -> Result<Committed, String> {
 fn is_generated(path: &str) -> bool {
     let name = name_of(path);
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    matches!(end, "lock" | "svg" | "map" | "png" | "jpg" | "gif" | "ico" | "woff" | "woff2" | "pdf" | "gz" | "zip" | "whl" | "snap")
-        || matches!(name, "package-lock.json" | "pnpm-lock.yaml" | "Pipfile.lock")
+    matches!(
+        end,
+        "lock"
+            | "svg"
+            | "map"
+            | "png"
+            | "jpg"
+            | "gif"
+            | "ico"
+            | "woff"
+            | "woff2"
+            | "pdf"
+            | "gz"
+            | "zip"
+            | "whl"
+            | "snap"
+    ) || matches!(name, "package-lock.json" | "pnpm-lock.yaml" | "Pipfile.lock")
         || name.ends_with(".min.js")
 }
 
@@ -126,11 +141,11 @@ impl Committed {
             self.environment(path, text, most);
             return;
         }
+        if secret::known(text).is_none() {
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (number, line) in (1..).zip(text.lines()) {
-            if line.len() > 10_000 {
-                continue;
-            }
             if let Some(what) = secret::known(line).filter(|what| seen.insert(*what)) {
                 self.secrets.push(Secret {
                     rule: &rules::SECRET_COMMITTED,
@@ -151,9 +166,21 @@ impl Committed {
             .filter(|(_, _, judged)| *judged != Judged::Nothing)
             .collect();
         let Some(worst) = secrets.iter().map(|(_, _, judged)| *judged).max() else { return };
-        let Some((line, _, _)) = secrets.iter().find(|(_, _, judged)| std::mem::discriminant(judged) == std::mem::discriminant(&worst)) else { return };
+        let Some((line, _, _)) = secrets
+            .iter()
+            .find(|(_, _, judged)| std::mem::discriminant(judged) == std::mem::discriminant(&worst))
+        else {
+            return;
+        };
         let names: Vec<&str> = secrets.iter().map(|(_, name, _)| *name).collect();
-        let level = if matches!(worst, Judged::Secret(_)) { Level::High } else { Level::Medium };
+        let level = match worst {
+            // Settings for work on the app are mostly shared on purpose.
+            Judged::Secret("a random value") | Judged::Written if is_for_development(name_of(path)) => {
+                Level::Low
+            }
+            Judged::Secret(_) => Level::High,
+            _ => Level::Medium,
+        };
         self.secrets.push(Secret {
             rule: &rules::ENVIRONMENT_FILE_COMMITTED,
             path: path.to_owned(),
@@ -183,7 +210,8 @@ pub(super) fn review(committed: &Result<Committed, String>, review: &mut Review)
     }
     for secret in &committed.secrets {
         let place = Place { file: secret.path.clone(), line: secret.line };
-        let finding = Finding::new(secret.rule, &secret.path, &secret.what).part(&secret.part).level(secret.level);
+        let finding =
+            Finding::new(secret.rule, &secret.path, &secret.what).part(&secret.part).level(secret.level);
         review.found(finding.at(Some(place)));
     }
 }

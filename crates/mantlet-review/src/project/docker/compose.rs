@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Dockerfile, Image, ROWS, is_for_development, is_own_compose};
+use super::{Dockerfile, Image, ROWS, WRITTEN, is_own_compose};
 use crate::{
     finding::{Finding, Place},
     project::{
         Project,
-        files::{folder_of, name_of},
+        files::{folder_of, is_for_development, name_of},
         secret::{self, Judged},
         text::has_word,
         yaml,
@@ -18,6 +18,7 @@ use crate::{
 
 /// A service, in one file.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file, and none depends on another")]
 pub(super) struct Service {
     pub(super) file: String,
     pub(super) name: String,
@@ -67,19 +68,23 @@ fn service(path: &str, text: &str, name: &str, value: &Value) -> Service {
     let word = |key: &str| value.get(key).and_then(scalar);
     let folder = folder_of(path);
     let build = value.get("build");
-    let context = build.and_then(|build| match build {
-        Value::String(context) => Some(context.clone()),
-        _ => Some(build.get("context").and_then(scalar).unwrap_or_else(|| ".".to_owned())),
+    let context = build.map(|build| match build {
+        Value::String(context) => context.clone(),
+        _ => build.get("context").and_then(scalar).unwrap_or_else(|| ".".to_owned()),
     });
     let context = context.and_then(|context| join(folder, &context));
-    let dockerfile = build.and_then(|build| build.get("dockerfile")).and_then(scalar).unwrap_or_else(|| "Dockerfile".to_owned());
+    let dockerfile = build
+        .and_then(|build| build.get("dockerfile"))
+        .and_then(scalar)
+        .unwrap_or_else(|| "Dockerfile".to_owned());
     let dockerfile = context.as_ref().and_then(|context| join(context, &dockerfile));
     let check = value.get("healthcheck");
     let is_disabled = check.is_some_and(|check| {
         check.get("disable").and_then(Value::as_bool) == Some(true)
             || check.get("test").is_some_and(|test| *test == serde_json::json!(["NONE"]))
     });
-    let runs_as_user = word("user").is_some_and(|user| !matches!(user.split(':').next(), Some("root" | "0" | "")));
+    let runs_as_user =
+        word("user").is_some_and(|user| !matches!(user.split(':').next(), Some("root" | "0" | "")));
     let environment = match value.get("environment") {
         Some(Value::Object(pairs)) => pairs
             .iter()
@@ -95,7 +100,11 @@ fn service(path: &str, text: &str, name: &str, value: &Value) -> Service {
             .collect(),
         _ => Vec::new(),
     };
-    let command = [value.get("entrypoint"), value.get("command")].into_iter().flatten().filter_map(joined).collect::<Vec<_>>();
+    let command = [value.get("entrypoint"), value.get("command")]
+        .into_iter()
+        .flatten()
+        .filter_map(joined)
+        .collect::<Vec<_>>();
     Service {
         file: path.to_owned(),
         name: name.to_owned(),
@@ -108,7 +117,13 @@ fn service(path: &str, text: &str, name: &str, value: &Value) -> Service {
         is_read_only: value.get("read_only").and_then(Value::as_bool) == Some(true),
         is_privileged: value.get("privileged").and_then(Value::as_bool) == Some(true),
         environment,
-        published: value.get("ports").and_then(Value::as_array).into_iter().flatten().filter_map(published).collect(),
+        published: value
+            .get("ports")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(published)
+            .collect(),
         command: (!command.is_empty()).then(|| command.join(" ")),
     }
 }
@@ -164,17 +179,25 @@ fn join(folder: &str, path: &str) -> Option<String> {
 }
 
 /// Judges the services.
-pub(super) fn review(project: &Project, services: &[Service], files: &[(&String, Dockerfile)], review: &mut Review) {
+pub(super) fn review(
+    project: &Project,
+    services: &[Service],
+    files: &[(&String, Dockerfile)],
+    review: &mut Review,
+) {
     // Of one service in several files beside each other, one file is enough to say something.
     let anywhere = |one: &Service, says: fn(&Service) -> bool| {
-        services.iter().any(|other| other.name == one.name && folder_of(&other.file) == folder_of(&one.file) && says(other))
+        services.iter().any(|other| {
+            other.name == one.name && folder_of(&other.file) == folder_of(&one.file) && says(other)
+        })
     };
     for service in services {
         let is_own = service.dockerfile.is_some();
         let is_aside = is_for_development(name_of(&service.file));
         let finding = |rule: &'static Rule, message: String, line: u32| {
             let place = Place { file: service.file.clone(), line: Some(line) };
-            let finding = Finding::new(rule, format!("{} ({})", service.name, service.file), message).at(Some(place));
+            let finding =
+                Finding::new(rule, format!("{} ({})", service.name, service.file), message).at(Some(place));
             let level = if is_aside { finding.level.min(Level::Low) } else { finding.level };
             finding.level(level)
         };
@@ -190,15 +213,23 @@ pub(super) fn review(project: &Project, services: &[Service], files: &[(&String,
             let (name, tag) = super::reference(image);
             if tag.is_none_or(|tag| tag == "latest") {
                 let message = format!("The service `{}` uses `{image}` without a version.", service.name);
-                review.found(finding(&rules::IMAGE_WITHOUT_VERSION, message, service.line).part(name).level(Level::Low));
+                review.found(
+                    finding(&rules::IMAGE_WITHOUT_VERSION, message, service.line)
+                        .part(name)
+                        .level(Level::Low),
+                );
             }
         }
         for (name, value, line) in &service.environment {
             // `${NAME:-value}` has a value even if nothing is set.
-            let inner = value.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).and_then(|inner| inner.split_once(":-")).map(|(_, inner)| inner);
+            let inner = value
+                .strip_prefix("${")
+                .and_then(|inner| inner.strip_suffix('}'))
+                .and_then(|inner| inner.split_once(":-"))
+                .map(|(_, inner)| inner);
             let (what, level) = match secret::judge(name, inner.unwrap_or(value)) {
                 Judged::Nothing => continue,
-                Judged::Written => ("a value that is not a placeholder", Level::Low),
+                Judged::Written => (WRITTEN, Level::Low),
                 Judged::Secret("a random value") if is_aside => ("a random value", Level::Low),
                 Judged::Secret(what) => (what, Level::High),
             };
@@ -210,7 +241,12 @@ pub(super) fn review(project: &Project, services: &[Service], files: &[(&String,
 }
 
 /// A server that others can reach although there is a gate. Shown only if both are in the files.
-fn past_the_gate(project: &Project, services: &[Service], files: &[(&String, Dockerfile)], review: &mut Review) {
+fn past_the_gate(
+    project: &Project,
+    services: &[Service],
+    files: &[(&String, Dockerfile)],
+    review: &mut Review,
+) {
     const SERVERS: [&str; 5] = ["uvicorn", "gunicorn", "hypercorn", "granian", "fastapi"];
     let command = |service: &Service| {
         service.command.clone().or_else(|| {
@@ -218,7 +254,8 @@ fn past_the_gate(project: &Project, services: &[Service], files: &[(&String, Doc
             Some(Image::of(project, path, file, Vec::new(), &[]).command())
         })
     };
-    let commands: Vec<(&Service, String)> = services.iter().filter_map(|service| Some((service, command(service)?))).collect();
+    let commands: Vec<(&Service, String)> =
+        services.iter().filter_map(|service| Some((service, command(service)?))).collect();
     if !commands.iter().any(|(_, command)| has_word(command, "mantlet")) {
         return;
     }
@@ -230,8 +267,18 @@ fn past_the_gate(project: &Project, services: &[Service], files: &[(&String, Doc
         if has_word(&command, "mantlet") || !is_open || is_for_development(name_of(&service.file)) {
             continue;
         }
-        let message = format!("The service `{}` runs `{server}` on all addresses and publishes port `{port}`, beside the gate.", service.name);
+        let message = format!(
+            "The service `{}` runs `{server}` on all addresses and publishes port `{port}`, beside the gate.",
+            service.name
+        );
         let place = Place { file: service.file.clone(), line: Some(service.line) };
-        review.found(Finding::new(&rules::APP_PUBLISHED_PAST_GATE, format!("{} ({})", service.name, service.file), message).at(Some(place)));
+        review.found(
+            Finding::new(
+                &rules::APP_PUBLISHED_PAST_GATE,
+                format!("{} ({})", service.name, service.file),
+                message,
+            )
+            .at(Some(place)),
+        );
     }
 }

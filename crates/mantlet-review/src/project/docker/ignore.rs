@@ -7,7 +7,8 @@ pub(super) fn is_ignored(rules: &str, path: &str) -> bool {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (pattern, ignores) = line.strip_prefix('!').map_or((line, true), |pattern| (pattern.trim(), false));
+        let (pattern, ignores) =
+            line.strip_prefix('!').map_or((line, true), |pattern| (pattern.trim(), false));
         let pattern = pattern.trim_start_matches("./").trim_matches('/');
         // A pattern that no person would write costs too much to try. Nothing is claimed about what it leaves in.
         if pattern.matches('*').count() > 8 {
@@ -29,7 +30,9 @@ fn fits(pattern: &[&str], path: &[&str]) -> bool {
         (None, None) => true,
         (Some((&"**", rest)), _) if fits(rest, path) => true,
         (Some((&"**", _)), Some((_, below))) => fits(pattern, below),
-        (Some((first, rest)), Some((part, below))) => part_fits(first.as_bytes(), part.as_bytes()) && fits(rest, below),
+        (Some((first, rest)), Some((part, below))) => {
+            part_fits(first.as_bytes(), part.as_bytes()) && fits(rest, below)
+        }
         _ => false,
     }
 }

@@ -12,7 +12,7 @@ use self::{
 use super::{
     Project,
     environment::{self, is_environment, is_example},
-    files::{folder_of, is_aside, is_compose, is_dockerfile, name_of, within},
+    files::{folder_of, is_aside, is_compose, is_dockerfile, is_for_development, name_of, within},
     locks::Dependencies,
     manifest::Need,
     secret::{self, Judged},
@@ -28,6 +28,8 @@ mod compose;
 mod ignore;
 mod parse;
 
+/// A value that may be a secret, by the name of its variable.
+const WRITTEN: &str = "a value that is not a placeholder";
 const ROWS: [Row; 2] = [Row::Practice(Practice::Images), Row::Owasp(Owasp::Api8)];
 
 pub(super) fn review(project: &Project, dependencies: &[Dependencies], review: &mut Review) {
@@ -87,7 +89,8 @@ impl<'a> Image<'a> {
         dependencies: &[Dependencies],
     ) -> Self {
         let has_development_group = dependencies.iter().any(|one| {
-            one.manifest.document.is_some() && one.manifest.requirements.iter().any(|(need, _)| *need == Need::Development)
+            one.manifest.document.is_some()
+                && one.manifest.requirements.iter().any(|(need, _)| *need == Need::Development)
         });
         let is_aside = is_for_development(name_of(path)) || !is_python(file);
         Self { project, path, file, stages: file.of_image(), services, has_development_group, is_aside }
@@ -166,24 +169,37 @@ impl<'a> Image<'a> {
         match self.runs_as() {
             Runs::User => {}
             Runs::Unknown(base) => {
-                review.unjudged(ROWS[0], format!("`{}` sets no user, and which one `{base}` sets is not known", self.path));
+                review.unjudged(
+                    ROWS[0],
+                    format!("`{}` sets no user, and which one `{base}` sets is not known", self.path),
+                );
             }
             Runs::Root => {
                 let line = self.instructions("USER").last().map_or(last, |user| user.line);
-                let said = if self.instructions("USER").next().is_some() { "switches to root at last" } else { "sets no user" };
+                let said = if self.instructions("USER").next().is_some() {
+                    "switches to root at last"
+                } else {
+                    "sets no user"
+                };
                 let finding = self.finding(
                     &rules::CONTAINER_RUNS_AS_ROOT,
                     format!("The image of `{}` {said}, so its container runs as root.", self.path),
                     line,
                 );
                 let drops = ["gosu", "su-exec", "setpriv", "runuser", "s6-setuidgid", "chpst"];
-                let drops = self.stages.iter().flat_map(|stage| &stage.instructions).find_map(|one| {
-                    drops.iter().find(|tool| has_word(&one.text, tool))
-                });
+                let drops = self
+                    .stages
+                    .iter()
+                    .flat_map(|stage| &stage.instructions)
+                    .find_map(|one| drops.iter().find(|tool| has_word(&one.text, tool)));
                 review.found(match drops {
                     // Its start script may well switch to a user.
-                    Some(tool) => finding.level(Level::Low).fact(format!("`{tool}` is there, with which a start script may switch to another user.")),
-                    None => finding.mended_by("Add `RUN useradd --system app` and `USER app` to the last stage."),
+                    Some(tool) => finding.level(Level::Low).fact(format!(
+                        "`{tool}` is there, with which a start script may switch to another user."
+                    )),
+                    None => {
+                        finding.mended_by("Add `RUN useradd --system app` and `USER app` to the last stage.")
+                    }
                 });
             }
         }
@@ -197,7 +213,11 @@ impl<'a> Image<'a> {
             }
             for copy in stage.instructions.iter().filter(|one| one.name == "COPY") {
                 let from = copy.flags.iter().find(|(name, _)| name == "from").map(|(_, from)| from.as_str());
-                if let Some(image) = from.filter(|from| self.file.named(from).is_none() && !from.contains('$') && (from.contains('/') || from.contains(':'))) {
+                if let Some(image) = from.filter(|from| {
+                    self.file.named(from).is_none()
+                        && !from.contains('$')
+                        && (from.contains('/') || from.contains(':'))
+                }) {
                     self.one_image(image, copy.line, false, review);
                 }
             }
@@ -215,7 +235,8 @@ impl<'a> Image<'a> {
             let level = if is_last { finding.level } else { Level::Low };
             review.found(finding.level(level));
         } else {
-            let message = format!("`{}` uses `{image}`, whose tag may point at another image tomorrow.", self.path);
+            let message =
+                format!("`{}` uses `{image}`, whose tag may point at another image tomorrow.", self.path);
             review.found(self.finding(&rules::IMAGE_NOT_PINNED, message, line).part(name));
         }
     }
@@ -228,7 +249,11 @@ impl<'a> Image<'a> {
                     if let Some(what) = secret::known(&one.text) {
                         let message = format!("`{}` holds {what} in `{}`.", self.path, one.name);
                         let place = Place { file: self.path.to_owned(), line: Some(one.line) };
-                        review.found(Finding::new(&rules::SECRET_IN_IMAGE, self.path, message).part(format!("{} {what}", one.name)).at(Some(place)));
+                        review.found(
+                            Finding::new(&rules::SECRET_IN_IMAGE, self.path, message)
+                                .part(format!("{} {what}", one.name))
+                                .at(Some(place)),
+                        );
                     }
                     continue;
                 }
@@ -244,31 +269,47 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn variable(&self, one: &Instruction, name: &str, value: Option<&str>, is_left: bool, review: &mut Review) {
+    fn variable(
+        &self,
+        one: &Instruction,
+        name: &str,
+        value: Option<&str>,
+        is_left: bool,
+        review: &mut Review,
+    ) {
         let what = match secret::judge(name, value.unwrap_or_default()) {
             Judged::Nothing => {
-                if one.name == "ARG" && value.is_none_or(str::is_empty) && is_left && secret::is_secret_name(name) {
-                    let message = format!("`{}` takes `{name}` as a build argument, which the history of the image shows.", self.path);
+                if one.name == "ARG"
+                    && value.is_none_or(str::is_empty)
+                    && is_left
+                    && secret::is_secret_name(name)
+                {
+                    let message = format!(
+                        "`{}` takes `{name}` as a build argument, which the history of the image shows.",
+                        self.path
+                    );
                     review.found(self.finding(&rules::SECRET_BUILD_ARGUMENT, message, one.line).part(name));
                 }
                 return;
             }
-            Judged::Written => "a value that is not a placeholder",
+            Judged::Written => WRITTEN,
             Judged::Secret(what) => what,
         };
         let message = format!("`{}` sets `{name}` to {what}.", self.path);
         let finding = self.finding(&rules::SECRET_IN_IMAGE, message, one.line).part(name);
-        review.found(if what.starts_with("a value") {
-            let level = if is_left { Level::Medium } else { Level::Low };
-            finding.clone().level(level.min(finding.level))
-        } else {
-            finding
-        });
+        let level = match what {
+            WRITTEN => finding.level.min(if is_left { Level::Medium } else { Level::Low }),
+            "a random value" => finding.level,
+            // A token is one, wherever it stands.
+            _ => Level::High,
+        };
+        review.found(finding.level(level));
     }
 
     /// The folder that a build sees: what compose says, else the folder of a Dockerfile that lies at the top.
     fn context(&self) -> Option<String> {
-        let contexts: BTreeSet<&str> = self.services.iter().filter_map(|service| service.context.as_deref()).collect();
+        let contexts: BTreeSet<&str> =
+            self.services.iter().filter_map(|service| service.context.as_deref()).collect();
         match contexts.into_iter().collect::<Vec<_>>().as_slice() {
             [one] => Some((*one).to_owned()),
             [] if folder_of(self.path).is_empty() => Some(String::new()),
@@ -286,7 +327,9 @@ impl<'a> Image<'a> {
                 let source = source.trim_start_matches("./").trim_end_matches('/');
                 if is_environment(name_of(source)) && !is_example(source) {
                     let message = format!("`{}` copies `{source}` into the image.", self.path);
-                    review.found(self.finding(&rules::ENVIRONMENT_FILE_IN_IMAGE, message, copy.line).part(source));
+                    review.found(
+                        self.finding(&rules::ENVIRONMENT_FILE_IN_IMAGE, message, copy.line).part(source),
+                    );
                 } else if let Some(context) = &context {
                     self.copied_with_all(copy, source, context, review);
                 }
@@ -302,11 +345,20 @@ impl<'a> Image<'a> {
         for (path, text) in &self.project.files {
             let Some(inner) = below(path, context) else { continue };
             let is_copied = source.is_empty() || below(inner, source).is_some();
-            if !is_copied || !is_environment(name_of(inner)) || is_example(inner) || is_aside(inner) || ignore::is_ignored(ignored, inner) {
+            if !is_copied
+                || !is_environment(name_of(inner))
+                || is_example(inner)
+                || is_aside(inner)
+                || ignore::is_ignored(ignored, inner)
+            {
                 continue;
             }
-            if environment::pairs(text).any(|(_, name, value)| secret::judge(name, value) != Judged::Nothing) {
-                let message = format!("`{}` copies `{inner}` into the image together with its folder, and it holds secrets.", self.path);
+            if environment::pairs(text).any(|(_, name, value)| secret::judge(name, value) != Judged::Nothing)
+            {
+                let message = format!(
+                    "`{}` copies `{inner}` into the image together with its folder, and it holds secrets.",
+                    self.path
+                );
                 review.found(self.finding(&rules::ENVIRONMENT_FILE_IN_IMAGE, message, copy.line).part(inner));
             }
         }
@@ -315,38 +367,68 @@ impl<'a> Image<'a> {
     fn build_tools(&self, review: &mut Review) {
         if let (Some(image), Some(base)) = (self.image(), self.stages.last()) {
             let (name, tag) = reference(image.split('@').next().unwrap_or(image));
-            let is_full = tag.is_none_or(|tag| !["slim", "alpine", "windows"].iter().any(|small| tag.contains(small)));
+            let is_full =
+                tag.is_none_or(|tag| !["slim", "alpine", "windows"].iter().any(|small| tag.contains(small)));
             if official(name) == Some("python") && is_full {
-                let message = format!("`{}` begins with `{image}`, which brings compilers. A `-slim` image has none.", self.path);
+                let message = format!(
+                    "`{}` begins with `{image}`, which brings compilers. A `-slim` image has none.",
+                    self.path
+                );
                 review.found(self.finding(&rules::BUILD_TOOLS_IN_IMAGE, message, base.line).part(name));
             }
         }
         for run in self.instructions("RUN") {
-            let removes = ["apt-get purge", "apt-get remove", "apt-get autoremove", "apt purge", "apt remove", "apk del", "dnf remove", "yum remove"];
+            let removes = [
+                "apt-get purge",
+                "apt-get remove",
+                "apt-get autoremove",
+                "apt purge",
+                "apt remove",
+                "apk del",
+                "dnf remove",
+                "yum remove",
+            ];
             let text = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let text = text.replace("apt-get -y ", "apt-get ").replace("apt-get -qq ", "apt-get ");
             if removes.iter().any(|word| text.contains(word)) {
                 continue;
             }
-            let tools: BTreeSet<String> = commands(&run.text).iter().flat_map(|command| installed(command)).filter(|package| is_build_tool(package)).collect();
+            let tools: BTreeSet<String> = commands(&run.text)
+                .iter()
+                .flat_map(|command| installed(command))
+                .filter(|package| is_build_tool(package))
+                .collect();
             if !tools.is_empty() {
                 let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
                 let message = format!("`{}` leaves {} in the image.", self.path, listed(&tools));
-                review.found(self.finding(&rules::BUILD_TOOLS_IN_IMAGE, message, run.line).part(tools.join(" ")));
+                review.found(
+                    self.finding(&rules::BUILD_TOOLS_IN_IMAGE, message, run.line).part(tools.join(" ")),
+                );
             }
         }
     }
 
     fn development_packages(&self, review: &mut Review) {
         let variables = self.variables();
-        let is_set = |name: &str| variables.get(name).is_some_and(|value| value.as_deref().is_some_and(|value| !matches!(value, "0" | "false" | "")));
+        let is_set = |name: &str| {
+            variables.get(name).is_some_and(|value| {
+                value.as_deref().is_some_and(|value| !matches!(value, "0" | "false" | ""))
+            })
+        };
         for (run, stage) in self.runs_whose_result_is_left() {
-            let own: Vec<String> = stage.instructions.iter().filter(|one| one.name == "ENV").flat_map(pairs).map(|(name, _)| name).collect();
+            let own: Vec<String> = stage
+                .instructions
+                .iter()
+                .filter(|one| one.name == "ENV")
+                .flat_map(pairs)
+                .map(|(name, _)| name)
+                .collect();
             let has = |name: &str| is_set(name) || own.iter().any(|one| one == name);
             for command in commands(&run.text) {
                 let Some(what) = development(&command, self.has_development_group, &has) else { continue };
                 let message = format!("`{}` installs packages for development: `{what}`.", self.path);
-                review.found(self.finding(&rules::DEVELOPMENT_PACKAGES_IN_IMAGE, message, run.line).part(what));
+                review
+                    .found(self.finding(&rules::DEVELOPMENT_PACKAGES_IN_IMAGE, message, run.line).part(what));
             }
         }
     }
@@ -355,9 +437,14 @@ impl<'a> Image<'a> {
     fn runs_whose_result_is_left(&self) -> Vec<(&'a Instruction, &'a Stage)> {
         let mut stages: Vec<&Stage> = self.stages.clone();
         for copy in self.instructions("COPY") {
-            let from = copy.flags.iter().find(|(name, _)| name == "from").and_then(|(_, from)| self.file.named(from));
+            let from = copy
+                .flags
+                .iter()
+                .find(|(name, _)| name == "from")
+                .and_then(|(_, from)| self.file.named(from));
             let Some(from) = from else { continue };
-            let folder = from.instructions.iter().filter(|one| one.name == "WORKDIR").next_back().map(|one| one.text.trim());
+            let folder =
+                from.instructions.iter().rfind(|one| one.name == "WORKDIR").map(|one| one.text.trim());
             let is_environment = sources(&copy.text).iter().any(|source| {
                 let source = source.trim_end_matches('/');
                 source.contains("venv") || source.contains("site-packages") || folder == Some(source)
@@ -366,22 +453,39 @@ impl<'a> Image<'a> {
                 stages.push(from);
             }
         }
-        stages.into_iter().flat_map(|stage| stage.instructions.iter().filter(|one| one.name == "RUN").map(move |run| (run, stage))).collect()
+        stages
+            .into_iter()
+            .flat_map(|stage| {
+                stage.instructions.iter().filter(|one| one.name == "RUN").map(move |run| (run, stage))
+            })
+            .collect()
     }
 
     fn health_check(&self, review: &mut Review) {
-        let serves = ["CMD", "ENTRYPOINT", "EXPOSE"].iter().any(|name| self.instructions(name).next().is_some());
-        let is_set = self.instructions("HEALTHCHECK").last().is_some_and(|check| !check.text.trim().eq_ignore_ascii_case("none"));
+        let serves =
+            ["CMD", "ENTRYPOINT", "EXPOSE"].iter().any(|name| self.instructions(name).next().is_some());
+        let is_set = self
+            .instructions("HEALTHCHECK")
+            .last()
+            .is_some_and(|check| !check.text.trim().eq_ignore_ascii_case("none"));
         if serves && !is_set && !self.services.iter().any(|service| service.has_health_check) {
             let line = self.stages.first().map_or(1, |stage| stage.line);
-            let message = format!("Neither `{}` nor a compose file says how to tell whether the app is well.", self.path);
+            let message = format!(
+                "Neither `{}` nor a compose file says how to tell whether the app is well.",
+                self.path
+            );
             review.found(self.finding(&rules::NO_HEALTH_CHECK, message, line));
         }
     }
 
     /// What the container starts with, if the Dockerfile says so.
     fn command(&self) -> String {
-        ["ENTRYPOINT", "CMD"].iter().filter_map(|name| self.instructions(name).last()).map(|one| one.text.as_str()).collect::<Vec<_>>().join(" ")
+        ["ENTRYPOINT", "CMD"]
+            .iter()
+            .filter_map(|name| self.instructions(name).last())
+            .map(|one| one.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -395,10 +499,17 @@ fn reference(image: &str) -> (&str, Option<&str>) {
 
 /// The name of an official image of Docker, wherever a copy of it is taken from.
 fn official(name: &str) -> Option<&str> {
-    let short = ["docker.io/library/", "index.docker.io/library/", "public.ecr.aws/docker/library/", "mirror.gcr.io/library/", "docker.io/", "library/"]
-        .iter()
-        .find_map(|start| name.strip_prefix(start))
-        .unwrap_or(name);
+    let short = [
+        "docker.io/library/",
+        "index.docker.io/library/",
+        "public.ecr.aws/docker/library/",
+        "mirror.gcr.io/library/",
+        "docker.io/",
+        "library/",
+    ]
+    .iter()
+    .find_map(|start| name.strip_prefix(start))
+    .unwrap_or(name);
     (!short.contains('/')).then_some(short)
 }
 
@@ -408,8 +519,26 @@ fn base_user(image: &str) -> Option<bool> {
     let tag = tag.unwrap_or_default();
     if let Some(name) = official(name) {
         let root = [
-            "alpine", "amazonlinux", "bash", "buildpack-deps", "busybox", "debian", "fedora", "golang", "httpd", "nginx", "node",
-            "oraclelinux", "pypy", "python", "rockylinux", "almalinux", "rust", "ubuntu", "caddy", "centos",
+            "alpine",
+            "amazonlinux",
+            "bash",
+            "buildpack-deps",
+            "busybox",
+            "debian",
+            "fedora",
+            "golang",
+            "httpd",
+            "nginx",
+            "node",
+            "oraclelinux",
+            "pypy",
+            "python",
+            "rockylinux",
+            "almalinux",
+            "rust",
+            "ubuntu",
+            "caddy",
+            "centos",
         ];
         return root.contains(&name).then_some(true);
     }
@@ -419,25 +548,39 @@ fn base_user(image: &str) -> Option<bool> {
     if name.contains("nonroot") || name.contains("chainguard/") || name.contains("unprivileged") {
         return Some(false);
     }
-    let root = ["tiangolo/uvicorn-gunicorn", "tiangolo/uvicorn-gunicorn-fastapi", "tiangolo/uvicorn-gunicorn-starlette", "continuumio/miniconda3", "astral-sh/uv"];
+    let root = [
+        "tiangolo/uvicorn-gunicorn",
+        "tiangolo/uvicorn-gunicorn-fastapi",
+        "tiangolo/uvicorn-gunicorn-starlette",
+        "continuumio/miniconda3",
+        "astral-sh/uv",
+    ];
     root.iter().any(|known| name == *known || name.ends_with(&format!("/{known}"))).then_some(true)
 }
 
 /// Whether a Dockerfile is about a Python app.
 fn is_python(file: &Dockerfile) -> bool {
-    const WORDS: &[&str] = &["python", "python3", "pip", "pip3", "uv", "uvicorn", "gunicorn", "hypercorn", "granian", "fastapi", "poetry", "pdm", "pipenv", "mantlet", "pypy"];
+    const WORDS: &[&str] = &[
+        "python",
+        "python3",
+        "pip",
+        "pip3",
+        "uv",
+        "uvicorn",
+        "gunicorn",
+        "hypercorn",
+        "granian",
+        "fastapi",
+        "poetry",
+        "pdm",
+        "pipenv",
+        "mantlet",
+        "pypy",
+    ];
     file.stages.iter().any(|stage| {
         matches!(&stage.base, Base::Image(Some(image)) if WORDS.iter().any(|word| has_word(image, word)))
             || stage.instructions.iter().any(|one| WORDS.iter().any(|word| has_word(&one.text, word)))
     })
-}
-
-/// A file for work on the app, by its name: `Dockerfile.dev`, `compose.override.yml`.
-fn is_for_development(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    lower
-        .split(|letter: char| !letter.is_ascii_alphanumeric())
-        .any(|word| matches!(word, "dev" | "development" | "test" | "tests" | "testing" | "ci" | "local" | "override" | "debug" | "example"))
 }
 
 /// A path within a folder; none if it is not in it.
@@ -457,16 +600,25 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     if let Ok(command) = serde_json::from_str::<Vec<String>>(text.trim()) {
         return vec![command];
     }
-    text.replace("&&", "\n").replace("||", "\n").split([';', '\n', '|']).map(words).filter(|words| !words.is_empty()).collect()
+    text.replace("&&", "\n")
+        .replace("||", "\n")
+        .split([';', '\n', '|'])
+        .map(words)
+        .filter(|words| !words.is_empty())
+        .collect()
 }
 
 /// The system packages that a command installs.
 fn installed(command: &[String]) -> Vec<String> {
-    let Some(tool) = command.iter().position(|word| matches!(name_of(word), "apt-get" | "apt" | "apk" | "dnf" | "yum" | "microdnf" | "aptitude")) else {
+    let Some(tool) = command.iter().position(|word| {
+        matches!(name_of(word), "apt-get" | "apt" | "apk" | "dnf" | "yum" | "microdnf" | "aptitude")
+    }) else {
         return Vec::new();
     };
     let rest = command.get(tool + 1..).unwrap_or_default();
-    let Some(verb) = rest.iter().position(|word| matches!(word.as_str(), "install" | "add")) else { return Vec::new() };
+    let Some(verb) = rest.iter().position(|word| matches!(word.as_str(), "install" | "add")) else {
+        return Vec::new();
+    };
     rest.get(verb + 1..)
         .unwrap_or_default()
         .iter()
@@ -477,35 +629,75 @@ fn installed(command: &[String]) -> Vec<String> {
 }
 
 fn is_build_tool(package: &str) -> bool {
-    const TOOLS: &[&str] = &["gcc", "g++", "clang", "make", "cmake", "build-essential", "build-base", "cargo", "rustc", "gfortran", "golang", "gcc-c++", "autoconf", "automake", "meson", "ninja-build"];
-    TOOLS.contains(&package) || (package.len() > 4 && (package.ends_with("-dev") || package.ends_with("-devel")))
+    const TOOLS: &[&str] = &[
+        "gcc",
+        "g++",
+        "clang",
+        "make",
+        "cmake",
+        "build-essential",
+        "build-base",
+        "cargo",
+        "rustc",
+        "gfortran",
+        "golang",
+        "gcc-c++",
+        "autoconf",
+        "automake",
+        "meson",
+        "ninja-build",
+    ];
+    TOOLS.contains(&package)
+        || (package.len() > 4 && (package.ends_with("-dev") || package.ends_with("-devel")))
 }
 
 /// What of a command installs packages for development, if it does.
 fn development(command: &[String], has_group: bool, is_set: &impl Fn(&str) -> bool) -> Option<String> {
     let has = |word: &str| command.iter().any(|own| own == word);
     let starts = |start: &str| command.iter().any(|own| own.starts_with(start));
-    let tool = command.iter().position(|word| matches!(name_of(word), "uv" | "poetry" | "pdm" | "pipenv" | "pip" | "pip3"))?;
+    let tool = command
+        .iter()
+        .position(|word| matches!(name_of(word), "uv" | "poetry" | "pdm" | "pipenv" | "pip" | "pip3"))?;
     let verb = command.get(tool + 1..)?.iter().find(|word| !word.starts_with('-')).map(String::as_str)?;
     let shown = |words: &[&str]| Some(words.join(" "));
     match (name_of(command.get(tool)?), verb) {
         ("uv", "sync") => {
-            let leaves_out = has("--no-dev") || has("--no-default-groups") || starts("--only-group") || is_set("UV_NO_DEV") || is_set("UV_NO_DEFAULT_GROUPS");
+            let leaves_out = has("--no-dev")
+                || has("--no-default-groups")
+                || starts("--only-group")
+                || is_set("UV_NO_DEV")
+                || is_set("UV_NO_DEFAULT_GROUPS");
             (has_group && !leaves_out).then(|| "uv sync".to_owned())
         }
         ("poetry", "install" | "sync") => {
-            let leaves_out = has("--no-dev") || has("--without") || starts("--without=") || has("--only") || starts("--only=") || has("--only-root") || is_set("POETRY_WITHOUT") || is_set("POETRY_INSTALL_WITHOUT");
+            let leaves_out = has("--no-dev")
+                || has("--without")
+                || starts("--without=")
+                || has("--only")
+                || starts("--only=")
+                || has("--only-root")
+                || is_set("POETRY_WITHOUT")
+                || is_set("POETRY_INSTALL_WITHOUT");
             (has_group && !leaves_out).then(|| format!("poetry {verb}"))
         }
         ("pdm", "install" | "sync") => {
-            let leaves_out = has("--prod") || has("--production") || has("--no-default") || is_set("PDM_PROD");
+            let leaves_out =
+                has("--prod") || has("--production") || has("--no-default") || is_set("PDM_PROD");
             (has_group && !leaves_out).then(|| format!("pdm {verb}"))
         }
-        ("pipenv", "install" | "sync") => (has("--dev") || has("-d")).then_some(()).and(shown(&["pipenv", verb, "--dev"])),
+        ("pipenv", "install" | "sync") => {
+            (has("--dev") || has("-d")).then_some(()).and(shown(&["pipenv", verb, "--dev"]))
+        }
         ("pip" | "pip3", "install") => {
-            let file = command.iter().find(|word| super::files::is_requirements(word) && super::manifest::is_for_development(word))?;
-            let words: BTreeSet<&str> = name_of(file).split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
-            ["dev", "develop", "development", "test", "tests", "testing", "lint"].iter().any(|word| words.contains(word)).then(|| format!("pip install -r {file}"))
+            let file = command.iter().find(|word| {
+                super::files::is_requirements(word) && super::manifest::is_for_development(word)
+            })?;
+            let words: BTreeSet<&str> =
+                name_of(file).split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+            ["dev", "develop", "development", "test", "tests", "testing", "lint"]
+                .iter()
+                .any(|word| words.contains(word))
+                .then(|| format!("pip install -r {file}"))
         }
         _ => None,
     }

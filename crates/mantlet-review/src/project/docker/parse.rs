@@ -1,4 +1,5 @@
-//! Reads a Dockerfile as BuildKit does: directives, comments, continued lines, here-documents, stages, variables.
+//! Reads a Dockerfile as `BuildKit` does: directives, comments, continued lines, here-documents, stages and
+//! variables.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,8 @@ impl Dockerfile {
     fn stage(&self, from: &Instruction, globals: &Variables) -> Stage {
         let mut words = from.text.split_whitespace();
         let image = words.next().unwrap_or_default();
-        let name = words.next().filter(|word| word.eq_ignore_ascii_case("as")).and(words.next()).map(str::to_owned);
+        let name =
+            words.next().filter(|word| word.eq_ignore_ascii_case("as")).and(words.next()).map(str::to_owned);
         let base = match expand(image, globals) {
             Some(image) if image == "scratch" => Base::Scratch,
             Some(image) => self.number(&image).map_or_else(|| Base::Image(Some(image.clone())), Base::Stage),
@@ -78,7 +80,9 @@ impl Dockerfile {
 
     /// The stage with a name. Of two with the same name, the later.
     fn number(&self, name: &str) -> Option<usize> {
-        self.stages.iter().rposition(|stage| stage.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+        self.stages
+            .iter()
+            .rposition(|stage| stage.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
     /// The stage that a `COPY --from` names, by its name or number.
@@ -209,7 +213,9 @@ fn instructions(source: &str) -> Vec<Instruction> {
             text.push_str(open);
             text.push(' ');
             // Comments and empty lines within an instruction are left out.
-            let next = lines.by_ref().find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+            let next = lines
+                .by_ref()
+                .find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
             match next {
                 Some((_, next)) => part = next,
                 None => break,
@@ -302,7 +308,10 @@ mod tests {
     #[test]
     fn another_escape() {
         let source = "# escape=`\nRUN a `\n && b\nCOPY c:\\ d:\\\nUSER app";
-        assert_eq!(names(source).iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["RUN", "COPY", "USER"]);
+        assert_eq!(
+            names(source).iter().map(|one| one.0.as_str()).collect::<Vec<_>>(),
+            ["RUN", "COPY", "USER"]
+        );
     }
 
     #[test]
@@ -333,9 +342,14 @@ mod tests {
 
     #[test]
     fn variables() {
-        let of = |text: &str| pairs(&Instruction { name: "ENV".to_owned(), flags: Vec::new(), text: text.to_owned(), line: 1 });
+        let of = |text: &str| {
+            pairs(&Instruction { name: "ENV".to_owned(), flags: Vec::new(), text: text.to_owned(), line: 1 })
+        };
         let pair = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
-        assert_eq!(of("A=1 B=\"two words\" C=a\\ b"), [pair("A", "1"), pair("B", "two words"), pair("C", "a b")]);
+        assert_eq!(
+            of("A=1 B=\"two words\" C=a\\ b"),
+            [pair("A", "1"), pair("B", "two words"), pair("C", "a b")]
+        );
         assert_eq!(of("OLD a value = b"), [pair("OLD", "a value = b")]);
         let known: Variables = [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), None)].into();
         assert_eq!(expand("x:$A-y", &known).as_deref(), Some("x:1-y"));

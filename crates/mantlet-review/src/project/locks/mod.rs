@@ -142,12 +142,16 @@ impl Lock {
             .collect();
         let mut edges = BTreeMap::<&str, Vec<&str>>::new();
         for package in &self.packages {
-            edges.entry(&package.name).or_default().extend(package.dependencies.iter().map(|(name, _)| name.as_str()));
+            edges
+                .entry(&package.name)
+                .or_default()
+                .extend(package.dependencies.iter().map(|(name, _)| name.as_str()));
         }
         let (production, development) = (reach(left, &edges), reach(development, &edges));
         // Only what is known to be for development alone is not in production.
         let runs = |package: &&Locked| {
-            !package.for_development && (production.contains(&package.name) || !development.contains(&package.name))
+            !package.for_development
+                && (production.contains(&package.name) || !development.contains(&package.name))
         };
         self.packages.iter().filter(runs).map(|package| package.name.clone()).collect()
     }
@@ -226,7 +230,9 @@ fn of_manifest(project: &Project, mut manifest: Manifest, notes: &mut Vec<String
             }
             match read.lock {
                 Some(lock) => locks.push(lock),
-                None => unpinned.extend(read.unpinned.into_iter().map(|(name, line)| (name, line, path.clone()))),
+                None => {
+                    unpinned.extend(read.unpinned.into_iter().map(|(name, line)| (name, line, path.clone())));
+                }
             }
         }
         if manifest.requirements.is_empty() {
@@ -243,7 +249,10 @@ fn of_manifest(project: &Project, mut manifest: Manifest, notes: &mut Vec<String
 pub(super) fn review(all: &[Dependencies], project: &Project, review: &mut Review) {
     if all.is_empty() {
         for row in ROWS {
-            review.unjudged(row, "there is no `pyproject.toml`, requirements file or `Pipfile`, so no dependencies are known");
+            review.unjudged(
+                row,
+                "there is no `pyproject.toml`, requirements file or `Pipfile`, so no dependencies are known",
+            );
         }
         return;
     }
@@ -312,7 +321,9 @@ fn due<'a>(lock: &'a Lock, manifest: &'a Manifest) -> impl Iterator<Item = &'a R
     manifest
         .requirements
         .iter()
-        .filter(move |(need, requirement)| covers(lock, *need) && Some(&requirement.name) != manifest.name.as_ref())
+        .filter(move |(need, requirement)| {
+            covers(lock, *need) && Some(&requirement.name) != manifest.name.as_ref()
+        })
         .map(|(_, requirement)| requirement)
 }
 
@@ -332,7 +343,8 @@ fn complete(lock: &Lock, manifest: &Manifest, review: &mut Review) {
         }
     }
     for (name, why) in missing {
-        let message = format!("{why}, which is not in `{}`. So its version is chosen at installation.", lock.file);
+        let message =
+            format!("{why}, which is not in `{}`. So its version is chosen at installation.", lock.file);
         review.found(
             Finding::new(&rules::LOCK_INCOMPLETE, &lock.file, message)
                 .part(name)
@@ -369,13 +381,17 @@ fn in_step(lock: &Lock, manifest: &Manifest, review: &mut Review) {
     let mend = format!("Run `{}` and commit the result.", lock.format.command());
     let mut is_behind = false;
     for requirement in due(lock, manifest) {
-        let Some(specifiers) = requirement.specifiers.as_ref().filter(|_| !manifest.overridden.contains(&requirement.name)) else {
+        let Some(specifiers) =
+            requirement.specifiers.as_ref().filter(|_| !manifest.overridden.contains(&requirement.name))
+        else {
             continue;
         };
         let locked: Vec<&Locked> =
             lock.named(&requirement.name).filter(|package| package.origin == Origin::Index).collect();
-        let verdicts: Option<Vec<bool>> =
-            locked.iter().map(|package| requirement::within(specifiers, package.version.as_deref()?)).collect();
+        let verdicts: Option<Vec<bool>> = locked
+            .iter()
+            .map(|package| requirement::within(specifiers, package.version.as_deref()?))
+            .collect();
         if let (Some(first), Some(verdicts)) = (locked.first(), verdicts)
             && !verdicts.contains(&true)
         {
@@ -399,7 +415,8 @@ fn in_step(lock: &Lock, manifest: &Manifest, review: &mut Review) {
     // The rest does not say which package is wrong, only that the lock was made for another manifest.
     let changed = match lock.format {
         Format::Uv => changed_since(lock, manifest),
-        Format::Poetry => poetry_hash::differs(lock, manifest).then(|| "its digest of the manifest is another one".to_owned()),
+        Format::Poetry => poetry_hash::differs(lock, manifest)
+            .then(|| "its digest of the manifest is another one".to_owned()),
         _ => None,
     };
     if let Some(why) = changed {
@@ -425,7 +442,9 @@ fn changed_since(lock: &Lock, manifest: &Manifest) -> Option<String> {
     if manifest.is_partial {
         return None;
     }
-    if let Some(gone) = then.keys().find(|name| !now.contains_key(name.as_str()) && Some(*name) != manifest.name.as_ref()) {
+    if let Some(gone) =
+        then.keys().find(|name| !now.contains_key(name.as_str()) && Some(*name) != manifest.name.as_ref())
+    {
         return Some(format!("it was asked for `{gone}`, too"));
     }
     for (name, requirements) in now {
@@ -450,7 +469,10 @@ fn changed_since(lock: &Lock, manifest: &Manifest) -> Option<String> {
 fn committed(lock: &Lock, manifest: &Manifest, project: &Project, review: &mut Review) {
     let Some(tracked) = project.tracked() else { return };
     if tracked.contains(&manifest.file) && !lock.file.starts_with("../") && !tracked.contains(&lock.file) {
-        let message = format!("`{}` is in git, and `{}` is not. So others install other versions.", manifest.file, lock.file);
+        let message = format!(
+            "`{}` is in git, and `{}` is not. So others install other versions.",
+            manifest.file, lock.file
+        );
         review.found(
             Finding::new(&rules::LOCK_NOT_COMMITTED, &lock.file, message)
                 .at(Some(Place { file: lock.file.clone(), line: None }))

@@ -26,7 +26,10 @@ pub(super) fn read(file: &str, source: &str) -> Read {
         let artifacts: Vec<Artifact> = format!(" --{options}")
             .split_whitespace()
             .filter_map(|option| option.strip_prefix("--hash=")?.split_once(':'))
-            .map(|(algorithm, digest)| Artifact { url: None, digest: (algorithm.to_owned(), digest.to_owned()) })
+            .map(|(algorithm, digest)| Artifact {
+                url: None,
+                digest: (algorithm.to_owned(), digest.to_owned()),
+            })
             .collect();
         let version = requirement.pinned();
         if version.is_none() && requirement.url.is_none() {
@@ -55,10 +58,18 @@ fn logical_lines(source: &str) -> Vec<(u32, String)> {
     let mut open: Option<(u32, String)> = None;
     for (number, line) in (1..).zip(source.lines()) {
         let line = line.trim();
-        let line = if line.starts_with('#') { "" } else { line.split_once(" #").map_or(line, |(line, _)| line).trim_end() };
+        let line = if line.starts_with('#') {
+            ""
+        } else {
+            line.split_once(" #").map_or(line, |(line, _)| line).trim_end()
+        };
         let (line, goes_on) = line.strip_suffix('\\').map_or((line, false), |line| (line, true));
         let (start, text) = open.take().unwrap_or((number, String::new()));
-        let text = if text.is_empty() { line.trim().to_owned() } else { format!("{} {}", text.trim_end(), line.trim()) };
+        let text = if text.is_empty() {
+            line.trim().to_owned()
+        } else {
+            format!("{} {}", text.trim_end(), line.trim())
+        };
         if goes_on {
             open = Some((start, text));
         } else if !text.trim().is_empty() {

@@ -26,7 +26,10 @@ fn list<'v, 'a>(value: &'v DeValue<'a>, key: &str) -> impl Iterator<Item = &'v V
 
 fn entries<'v, 'a>(value: &'v DeValue<'a>, key: &str) -> impl Iterator<Item = (&'v str, &'v DeValue<'a>)> {
     let table = get(value, key).and_then(DeValue::as_table);
-    table.into_iter().flat_map(|table| table.iter()).map(|(key, value)| (key.get_ref().as_ref(), value.get_ref()))
+    table
+        .into_iter()
+        .flat_map(|table| table.iter())
+        .map(|(key, value)| (key.get_ref().as_ref(), value.get_ref()))
 }
 
 /// Reads the packages under a key; `more` fills in what the format alone has.
@@ -68,7 +71,9 @@ fn read(
         .and_then(|metadata| text(metadata, "content-hash").or_else(|| text(metadata, "content_hash")))
         .map(str::to_owned);
     // Before version 2 of its format, Poetry kept all digests in one place.
-    for (name, files) in get(&document, "metadata").into_iter().flat_map(|metadata| entries(metadata, "files")) {
+    for (name, files) in
+        get(&document, "metadata").into_iter().flat_map(|metadata| entries(metadata, "files"))
+    {
         let name = normal(name);
         for package in lock.packages.iter_mut().filter(|package| package.name == name) {
             let files = files.as_array().into_iter().flat_map(|files| files.iter());
@@ -81,7 +86,10 @@ fn read(
 /// `{ url = "…", hash = "sha256:…" }`, as uv, Poetry and PDM write it.
 fn artifact(value: &DeValue<'_>) -> Option<Artifact> {
     let (algorithm, digest) = text(value, "hash")?.split_once(':')?;
-    Some(Artifact { url: text(value, "url").map(str::to_owned), digest: (algorithm.to_owned(), digest.to_owned()) })
+    Some(Artifact {
+        url: text(value, "url").map(str::to_owned),
+        digest: (algorithm.to_owned(), digest.to_owned()),
+    })
 }
 
 pub(super) fn uv(file: &str, source: &str) -> Lock {
@@ -140,13 +148,16 @@ pub(super) fn poetry(file: &str, source: &str) -> Lock {
         for (name, on) in entries(value, "dependencies") {
             let conditional = match on {
                 DeValue::String(_) => false,
-                DeValue::Table(_) => ["markers", "optional", "python", "platform"].iter().any(|key| get(on, key).is_some()),
+                DeValue::Table(_) => {
+                    ["markers", "optional", "python", "platform"].iter().any(|key| get(on, key).is_some())
+                }
                 _ => true,
             };
             package.dependencies.push((normal(name), conditional));
         }
         let groups: Vec<&str> = list(value, "groups").filter_map(|group| group.get_ref().as_str()).collect();
-        package.for_development = text(value, "category") == Some("dev") || (!groups.is_empty() && !groups.contains(&"main"));
+        package.for_development =
+            text(value, "category") == Some("dev") || (!groups.is_empty() && !groups.contains(&"main"));
     })
 }
 
@@ -164,8 +175,10 @@ pub(super) fn pdm(file: &str, source: &str) -> Lock {
             }
         }
         let groups: Vec<&str> = list(value, "groups").filter_map(|group| group.get_ref().as_str()).collect();
-        package.for_development =
-            !groups.is_empty() && groups.iter().all(|group| matches!(*group, "dev" | "test" | "tests" | "lint" | "docs" | "doc"));
+        package.for_development = !groups.is_empty()
+            && groups
+                .iter()
+                .all(|group| matches!(*group, "dev" | "test" | "tests" | "lint" | "docs" | "doc"));
     })
 }
 
@@ -174,7 +187,8 @@ pub(super) fn pylock(file: &str, source: &str) -> Lock {
         if let Some(folder) = get(value, "directory").and_then(|from| text(from, "path")) {
             package.origin = Origin::Folder(folder.to_owned());
         } else if let Some(from) = get(value, "vcs").or_else(|| get(value, "archive")) {
-            package.origin = Origin::Url(text(from, "url").or_else(|| text(from, "path")).unwrap_or_default().to_owned());
+            package.origin =
+                Origin::Url(text(from, "url").or_else(|| text(from, "path")).unwrap_or_default().to_owned());
         }
         let files = get(value, "sdist").into_iter().chain(list(value, "wheels").map(toml::Spanned::get_ref));
         for file in files.chain(get(value, "archive")) {
