@@ -169,8 +169,9 @@ fn password_of_url(value: &str) -> Option<&str> {
     }
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, _) = authority.rsplit_once('@')?;
-    let (_, password) = user.split_once(':')?;
-    Some(password)
+    let (user, password) = user.split_once(':')?;
+    // A password that is the user's name is a default.
+    (user != password).then_some(password)
 }
 
 /// The words of a name: `DbPassword`, `db-password` and `DB_PASSWORD` have two.
@@ -331,6 +332,8 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         "fixme",
         "generate",
         "insert",
+        "mypassword",
+        "mysecret",
         "not-a-real",
         "placeholder",
         "put-your",
@@ -443,6 +446,7 @@ mod tests {
             ("RELEASE", "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", Judged::Nothing),
             ("DATABASE_URL", "postgresql://app:hunter2@db/app", Judged::Written),
             ("DATABASE_URL", "postgresql://postgres:postgres@db/app", Judged::Nothing),
+            ("DATABASE_URL", "postgresql://shop:shop@db/shop", Judged::Nothing),
             ("DATABASE_URL", "postgresql://app:${PASSWORD}@db/app", Judged::Nothing),
             ("DATABASE_URL", "postgresql://db/app", Judged::Nothing),
             ("TOKEN_URL", "https://login.example/token", Judged::Nothing),

@@ -435,6 +435,7 @@ impl<'a> Image<'a> {
 
     /// The commands of the image, and of stages from which an environment is copied into it.
     fn runs_whose_result_is_left(&self) -> Vec<(&'a Instruction, &'a Stage)> {
+        let variables = self.variables();
         let mut stages: Vec<&Stage> = self.stages.clone();
         for copy in self.instructions("COPY") {
             let from = copy
@@ -446,8 +447,10 @@ impl<'a> Image<'a> {
             let folder =
                 from.instructions.iter().rfind(|one| one.name == "WORKDIR").map(|one| one.text.trim());
             let is_environment = sources(&copy.text).iter().any(|source| {
+                let source = expand(source, &variables).unwrap_or_default();
                 let source = source.trim_end_matches('/');
-                source.contains("venv") || source.contains("site-packages") || folder == Some(source)
+                ["venv", "site-packages", "lib/python"].iter().any(|part| source.contains(part))
+                    || folder == Some(source)
             });
             if is_environment && !stages.iter().any(|stage| stage.line == from.line) {
                 stages.push(from);

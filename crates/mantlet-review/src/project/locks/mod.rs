@@ -279,9 +279,8 @@ pub(super) fn review(all: &[Dependencies], project: &Project, review: &mut Revie
 
 fn no_lock(manifest: &Manifest, unpinned: &[(String, u32, String)], review: &mut Review) {
     if manifest.requirements.is_empty() && unpinned.is_empty() {
-        if manifest.is_partial {
-            review.unjudged(ROWS[0], format!("what `{}` asks for is only known when it runs", manifest.file));
-        }
+        let why = if manifest.is_partial { "is only known when it runs" } else { "is nothing" };
+        review.unjudged(ROWS[0], format!("what `{}` asks for {why}", manifest.file));
         return;
     }
     for row in ROWS {
