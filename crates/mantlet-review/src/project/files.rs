@@ -182,10 +182,10 @@ pub(super) fn is_yaml(name: &str) -> bool {
     ends(name, ".yml") || ends(name, ".yaml")
 }
 
-/// `requirements.txt`, `requirements-dev.in`, `requirements/base.txt`.
+/// `requirements.txt`, `requirements-dev.in`, `requirements/base.txt`, `requirements.lock` of Rye.
 pub(super) fn is_requirements(inner: &str) -> bool {
     let (folder, name) = inner.rsplit_once('/').unwrap_or(("", inner));
-    let is_text = [".txt", ".in"].iter().any(|end| name.ends_with(end));
+    let is_text = [".txt", ".in", ".lock"].iter().any(|end| name.ends_with(end));
     is_text && (name.contains("requirements") || folder.rsplit('/').next() == Some("requirements"))
 }
 

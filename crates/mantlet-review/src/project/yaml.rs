@@ -8,7 +8,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
         strict_booleans: true,
         with_snippet: false,
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        budget: serde_saphyr::budget! { max_depth: 64, max_events: 1_000_000, max_nodes: 500_000, max_total_scalar_bytes: 16 << 20 },
+        budget: serde_saphyr::budget! { max_depth: 64, max_events: 200_000, max_nodes: 100_000, max_total_scalar_bytes: 16 << 20 },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }

@@ -227,7 +227,9 @@ fn what_is_left_inside() {
     );
     let copied = "FROM python:3.13 AS build\nWORKDIR /app\nRUN --mount=type=cache,target=/root/.cache uv sync --locked\nFROM python:3.13-slim\nCOPY --from=build /app/.venv /app/.venv\n";
     same(&of(project, copied), &[&told("uv sync", 3)]);
-    let named = copied.replace("/app/.venv /app/.venv", "${VENV} ${VENV}").replace("-slim\n", "-slim\nENV VENV=/app/.venv\n");
+    let named = copied
+        .replace("/app/.venv /app/.venv", "${VENV} ${VENV}")
+        .replace("-slim\n", "-slim\nENV VENV=/app/.venv\n");
     same(&of(project, &named), &[&told("uv sync", 3)]);
     for text in [
         "FROM python:3.13-slim\nRUN uv sync --locked --no-dev\n",

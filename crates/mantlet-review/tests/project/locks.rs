@@ -242,6 +242,36 @@ fn requirements_in_several_files() {
 }
 
 #[test]
+fn locks_in_parts() {
+    let line = |name: &str| format!("{name}==1.0 --hash=sha256:00\n");
+    let files = [
+        ("requirements/base.txt", &*line("fastapi")),
+        ("requirements/prod.txt", &*format!("-r base.txt\n{}", line("gunicorn"))),
+    ];
+    same(&found(&files, RULES), &[]);
+    let project =
+        "[project]\nname = \"x\"\ndependencies = [\"fastapi\"]\n[dependency-groups]\ndev = [\"pytest\"]\n";
+    let pylock = |name: &str| {
+        format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"{name}\"\nversion = \"1.0\"\nwheels = [{{ name = \"x\", hashes = {{ sha256 = \"00\" }} }}]\n"
+        )
+    };
+    let files = [
+        ("pyproject.toml", project),
+        ("pylock.toml", &*pylock("fastapi")),
+        ("pylock.dev.toml", &*pylock("pytest")),
+    ];
+    same(&found(&files, RULES), &[]);
+    // As Rye writes it.
+    let files = [
+        ("pyproject.toml", project),
+        ("requirements.lock", "-e file:.\nfastapi==1.0\n"),
+        ("requirements-dev.lock", "-e file:.\nfastapi==1.0\npytest==8.0\n"),
+    ];
+    same(&found(&files, RULES), &["requirements-without-hashes low requirements.lock requirements.lock:2"]);
+}
+
+#[test]
 fn members_of_a_workspace_are_locked_above() {
     let member = "[project]\nname = \"api\"\nversion = \"1\"\ndependencies = [\"fastapi\"]\n";
     let lock = "version = 1\n\n[[package]]\nname = \"api\"\nversion = \"1\"\nsource = { editable = \"backend\" }\ndependencies = [{ name = \"fastapi\" }]\n\n[package.metadata]\nrequires-dist = [{ name = \"fastapi\" }]\n\n[[package]]\nname = \"fastapi\"\nversion = \"0.115.0\"\nsource = { registry = \"https://packages.example/simple\" }\nsdist = { url = \"https://packages.example/fastapi.tar.gz\", hash = \"sha256:00\" }\n";

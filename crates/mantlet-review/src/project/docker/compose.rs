@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Dockerfile, Image, ROWS, WRITTEN, is_own_compose};
+use super::{ROWS, WRITTEN, base::reference, image::Image, parse::Dockerfile};
 use crate::{
     finding::{Finding, Place},
     project::{
         Project,
-        files::{folder_of, is_for_development, name_of},
+        files::{folder_of, is_aside, is_compose, is_for_development, name_of},
         secret::{self, Judged},
         text::has_word,
         yaml,
@@ -48,7 +48,8 @@ impl Service {
 /// The services of all compose files.
 pub(super) fn read(project: &Project, review: &mut Review) -> Vec<Service> {
     let mut services = Vec::new();
-    for (path, text) in project.files.iter().filter(|(path, _)| is_own_compose(path)) {
+    for (path, text) in project.files.iter().filter(|(path, _)| is_compose(name_of(path)) && !is_aside(path))
+    {
         let document = match yaml::parse(text) {
             Ok(document) => document,
             Err(why) => {
@@ -210,7 +211,7 @@ pub(super) fn review(
             review.found(finding(&rules::PRIVILEGED_CONTAINER, message, service.line));
         }
         if let Some(image) = service.image.as_deref().filter(|image| !is_own && !image.contains(['@', '$'])) {
-            let (name, tag) = super::reference(image);
+            let (name, tag) = reference(image);
             if tag.is_none_or(|tag| tag == "latest") {
                 let message = format!("The service `{}` uses `{image}` without a version.", service.name);
                 review.found(
