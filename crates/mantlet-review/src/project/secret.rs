@@ -12,8 +12,10 @@ use regex::Regex;
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Judged {
-    /// Empty, filled when the app runs, or a placeholder.
+    /// Empty, filled when the app runs, or encrypted.
     Nothing,
+    /// A placeholder, or a value that everybody knows: `changethis`, `postgres`.
+    Default,
     /// Its name says that it is a secret, and it is not a placeholder.
     Written,
     /// Shown by the value; what it is, in words.
@@ -139,9 +141,9 @@ pub(super) fn judge(name: &str, value: &str) -> Judged {
     if value.contains("PRIVATE KEY-----") && private_key(value).is_some() {
         return Judged::Secret("a private key");
     }
-    // A password within a URL is one, however the variable is called.
-    if let Some(password) = password_of_url(value) {
-        return judge_written(password);
+    // A password within a URL is one, however the variable is called. One that is the user's name is a default.
+    if let Some((user, password)) = credentials_of_url(value) {
+        return if user == password { Judged::Default } else { judge_written(password) };
     }
     if value.contains("://") || !is_secret_name(name) {
         return Judged::Nothing;
@@ -150,8 +152,10 @@ pub(super) fn judge(name: &str, value: &str) -> Judged {
 }
 
 fn judge_written(value: &str) -> Judged {
-    if is_placeholder(value) {
+    if is_reference(value) {
         Judged::Nothing
+    } else if is_default(value) {
+        Judged::Default
     } else if is_random(value) {
         Judged::Secret("a random value")
     } else {
@@ -160,7 +164,7 @@ fn judge_written(value: &str) -> Judged {
 }
 
 /// `scheme://user:password@host`.
-fn password_of_url(value: &str) -> Option<&str> {
+fn credentials_of_url(value: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = value.split_once("://")?;
     if scheme.is_empty()
         || !scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
@@ -169,9 +173,7 @@ fn password_of_url(value: &str) -> Option<&str> {
     }
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, _) = authority.rsplit_once('@')?;
-    let (user, password) = user.split_once(':')?;
-    // A password that is the user's name is a default.
-    (user != password).then_some(password)
+    user.split_once(':')
 }
 
 /// The words of a name: `DbPassword`, `db-password` and `DB_PASSWORD` have two.
@@ -281,8 +283,35 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         })
 }
 
-/// Whether a value stands for another one, or is one of those that everybody knows.
-pub(super) fn is_placeholder(value: &str) -> bool {
+/// Whether a value stands for another one, which is not in the file.
+fn is_reference(value: &str) -> bool {
+    const STARTS: &[&str] = &[
+        "$",
+        "enc[",
+        "encrypted:",
+        "op://",
+        "vault:",
+        "arn:",
+        "projects/",
+        "aws:",
+        "ssm:",
+        "sops:",
+        "!vault",
+        "/",
+    ];
+    let value = value.trim_matches(['"', '\'']);
+    let lower = value.to_ascii_lowercase();
+    let is_within = |start, end| value.starts_with(start) && value.ends_with(end);
+    value.chars().count() < 4
+        || STARTS.iter().any(|start| lower.starts_with(start))
+        || ["${", "{{", "%("].iter().any(|part| value.contains(part))
+        || is_within('<', '>')
+        || is_within('%', '%')
+        || value.chars().all(|letter| "*.-_ ".contains(letter))
+}
+
+/// Whether a value is a placeholder, or one of those that everybody knows.
+fn is_default(value: &str) -> bool {
     const TRIVIAL: &[&str] = &[
         "admin",
         "app",
@@ -344,15 +373,9 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         "xxx",
         "your",
     ];
-    let value = value.trim().trim_matches(['"', '\'']);
+    let value = value.trim_matches(['"', '\'']);
     let lower = value.to_ascii_lowercase();
-    let encrypted =
-        ["enc[", "encrypted:", "op://", "vault:", "arn:", "projects/", "aws:", "ssm:", "sops:", "!vault"];
-    value.chars().count() < 4
-        || value.contains(['$', '<', '{', '%'])
-        || encrypted.iter().any(|start| lower.starts_with(start))
-        || value.starts_with('/')
-        || value.chars().all(|letter| letter.is_ascii_digit() || "*.-_ ".contains(letter))
+    value.chars().all(|letter| letter.is_ascii_digit())
         || TRIVIAL.contains(&lower.as_str())
         || WITHIN.iter().any(|word| lower.contains(word))
 }

@@ -134,7 +134,7 @@ fn secrets_in_images() {
         ["secret-build-argument low Dockerfile [INDEX_PASSWORD] Dockerfile:2"]
     );
     for line in [
-        "ENV SECRET_KEY=changethis",
+        "ARG SECRET_KEY=changethis",
         "ENV SECRET_KEY=",
         "ENV SECRET_KEY=$SECRET_KEY",
         "ENV SECRET_KEY_FILE=/run/secrets/key",
@@ -146,6 +146,8 @@ fn secrets_in_images() {
     ] {
         assert_eq!(of(line), Vec::<String>::new(), "{line}");
     }
+    // A default is a hint.
+    assert_eq!(of("ENV SECRET_KEY=changethis"), ["secret-in-image low Dockerfile [SECRET_KEY] Dockerfile:2"]);
     // Never the value.
     let folder = folder(&[("Dockerfile", &format!("FROM {PINNED}\nENV JWT_SECRET={random}\n"))]);
     assert!(!format!("{:?}", review(folder.path()).findings()).contains(&random[..12]));
@@ -319,9 +321,10 @@ fn secrets_in_compose_files() {
     };
     same(&of(random), &[&told("high", 5)]);
     same(&of("hunter2"), &[&told("low", 5)]);
+    same(&of("changethis"), &[&told("low", 5)]);
+    same(&of("${SECRET_KEY:-changethis}"), &[&told("low", 5)]);
     same(&of(&format!("${{SECRET_KEY:-{random}}}")), &[&told("high", 5)]);
-    for value in ["${SECRET_KEY}", "${SECRET_KEY:?set it}", "changethis", "\"\"", "${SECRET_KEY:-changethis}"]
-    {
+    for value in ["${SECRET_KEY}", "${SECRET_KEY:?set it}", "\"\"", "${SECRET_KEY:-}"] {
         same(&of(value), &[]);
     }
     let list = format!(

@@ -163,7 +163,8 @@ impl Committed {
     fn environment(&mut self, path: &str, text: &str, most: Level) {
         let secrets: Vec<(u32, &str, Judged)> = environment::pairs(text)
             .map(|(line, name, value)| (line, name, secret::judge(name, value)))
-            .filter(|(_, _, judged)| *judged != Judged::Nothing)
+            // Placeholders are what such a file is shared for.
+            .filter(|(_, _, judged)| *judged > Judged::Default)
             .collect();
         let Some(worst) = secrets.iter().map(|(_, _, judged)| *judged).max() else { return };
         let Some((line, _, _)) = secrets

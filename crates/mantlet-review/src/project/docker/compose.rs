@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ROWS, WRITTEN, base::reference, image::Image, parse::Dockerfile};
+use super::{DEFAULT, ROWS, WRITTEN, base::reference, image::Image, parse::Dockerfile};
 use crate::{
     finding::{Finding, Place},
     project::{
@@ -230,6 +230,8 @@ pub(super) fn review(
                 .map(|(_, inner)| inner);
             let (what, level) = match secret::judge(name, inner.unwrap_or(value)) {
                 Judged::Nothing => continue,
+                Judged::Default if is_aside => continue,
+                Judged::Default => (DEFAULT, Level::Low),
                 Judged::Written => (WRITTEN, Level::Low),
                 Judged::Secret("a random value") if is_aside => ("a random value", Level::Low),
                 Judged::Secret(what) => (what, Level::High),

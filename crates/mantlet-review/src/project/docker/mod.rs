@@ -24,6 +24,8 @@ mod secrets;
 
 /// A value that may be a secret, by the name of its variable.
 const WRITTEN: &str = "a value that is not a placeholder";
+/// A value that everybody knows.
+const DEFAULT: &str = "a value that is a placeholder or known to everybody";
 const ROWS: [Row; 2] = [Row::Practice(Practice::Images), Row::Owasp(Owasp::Api8)];
 
 pub(super) fn review(project: &Project, dependencies: &[Dependencies], review: &mut Review) {
@@ -45,6 +47,7 @@ pub(super) fn review(project: &Project, dependencies: &[Dependencies], review: &
         review.looked(row, "Dockerfiles", files.len());
         review.looked(row, "services of compose files", services.len());
     }
+    review.looked(Row::Practice(Practice::Tokens), "Dockerfiles and services", files.len() + services.len());
     for (path, file) in &files {
         let built: Vec<&Service> = services.iter().filter(|service| service.builds(path)).collect();
         let image = Image::of(project, path, file, built, dependencies);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    WRITTEN,
+    DEFAULT, WRITTEN,
     command::sources,
     ignore,
     image::Image,
@@ -72,12 +72,16 @@ impl Image<'_> {
                 }
                 return;
             }
+            // An image with it runs with it, unless someone thinks of another one. Only `ENV` stays set.
+            Judged::Default if is_left && one.name == "ENV" => DEFAULT,
+            Judged::Default => return,
             Judged::Written => WRITTEN,
             Judged::Secret(what) => what,
         };
         let message = format!("`{}` sets `{name}` to {what}.", self.path);
         let finding = self.finding(&rules::SECRET_IN_IMAGE, message, one.line).part(name);
         let level = match what {
+            DEFAULT => Level::Low,
             WRITTEN => finding.level.min(if is_left { Level::Medium } else { Level::Low }),
             "a random value" => finding.level,
             // A token is one, wherever it stands.
@@ -133,8 +137,7 @@ impl Image<'_> {
             {
                 continue;
             }
-            if environment::pairs(text).any(|(_, name, value)| secret::judge(name, value) != Judged::Nothing)
-            {
+            if environment::pairs(text).any(|(_, name, value)| secret::judge(name, value) > Judged::Default) {
                 let message = format!(
                     "`{}` copies `{inner}` into the image together with its folder, and it holds secrets.",
                     self.path
