@@ -179,6 +179,12 @@ fn environment_files_in_images() {
     same(&of(&[("Dockerfile", &all.replace("COPY . .", "COPY .env pyproject.toml ./"))]), &told);
     same(&of(&[("Dockerfile", &all.replace("COPY . .", "COPY [\".env\", \"/app/\"]"))]), &told);
     same(&of(&[("Dockerfile", &all.replace("COPY . .", "COPY --from=build /app/.env ."))]), &[]);
+    // By way of a stage whose folder is copied as a whole.
+    let staged = "FROM python:3.13 AS base\nWORKDIR /app\nFROM base AS build\nCOPY . .\nFROM python:3.13-slim\nCOPY --from=build /app /app\n";
+    let of_build = ["environment-file-in-image medium Dockerfile [.env] Dockerfile:4"];
+    same(&of(&[("Dockerfile", staged), (".env", env)]), &of_build);
+    same(&of(&[("Dockerfile", staged), (".env", env), (".dockerignore", ".env\n")]), &[]);
+    same(&of(&[("Dockerfile", &staged.replace("/app /app", "/app/dist /app")), (".env", env)]), &[]);
     // What compose says of the folder counts.
     let service = "services:\n  api:\n    build:\n      context: ./backend\n";
     same(

@@ -275,33 +275,38 @@ impl<'a> Image<'a> {
 
     /// The commands of the image, and of stages from which an environment is copied into it.
     fn runs_whose_result_is_left(&self) -> Vec<(&'a Instruction, &'a Stage)> {
+        let mut stages = self.stages.clone();
+        stages.extend(self.stages_copied(|source| {
+            ["venv", "site-packages", "lib/python"].iter().any(|part| source.contains(part))
+        }));
+        let runs = |stage: &'a Stage| stage.instructions.iter().filter(|one| one.name == "RUN");
+        stages.into_iter().flat_map(|stage| runs(stage).map(move |run| (run, stage))).collect()
+    }
+
+    /// Stages from which their working folder is copied into the image, or something else that counts.
+    pub(super) fn stages_copied(&self, counts: impl Fn(&str) -> bool) -> Vec<&'a Stage> {
         let variables = self.variables();
-        let mut stages: Vec<&Stage> = self.stages.clone();
+        let mut stages: Vec<&Stage> = Vec::new();
         for copy in self.instructions("COPY") {
-            let from = copy
-                .flags
+            let from = copy.flags.iter().find(|(name, _)| name == "from");
+            let Some(from) = from.and_then(|(_, from)| self.file.named(from)) else { continue };
+            let folder = from
                 .iter()
-                .find(|(name, _)| name == "from")
-                .and_then(|(_, from)| self.file.named(from));
-            let Some(from) = from else { continue };
-            let folder =
-                from.instructions.iter().rfind(|one| one.name == "WORKDIR").map(|one| one.text.trim());
-            let is_environment = sources(&copy.text).iter().any(|source| {
+                .find_map(|stage| stage.instructions.iter().rfind(|one| one.name == "WORKDIR"))
+                .map(|one| one.text.trim().trim_end_matches('/'));
+            let is_left = sources(&copy.text).iter().any(|source| {
                 let source = expand(source, &variables).unwrap_or_default();
                 let source = source.trim_end_matches('/');
-                ["venv", "site-packages", "lib/python"].iter().any(|part| source.contains(part))
-                    || folder == Some(source)
+                counts(source) || folder == Some(source)
             });
-            if is_environment && !stages.iter().any(|stage| stage.line == from.line) {
-                stages.push(from);
+            if is_left {
+                let is_new =
+                    |stage: &&Stage| !self.stages.iter().chain(&stages).any(|other| other.line == stage.line);
+                let new: Vec<&Stage> = from.into_iter().filter(is_new).collect();
+                stages.extend(new);
             }
         }
         stages
-            .into_iter()
-            .flat_map(|stage| {
-                stage.instructions.iter().filter(|one| one.name == "RUN").map(move |run| (run, stage))
-            })
-            .collect()
     }
 
     fn health_check(&self, review: &mut Review) {

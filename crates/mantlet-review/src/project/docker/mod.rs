@@ -44,8 +44,11 @@ pub(super) fn review(project: &Project, dependencies: &[Dependencies], review: &
         return;
     }
     for row in ROWS {
-        review.looked(row, "Dockerfiles", files.len());
-        review.looked(row, "services of compose files", services.len());
+        for (what, count) in [("Dockerfiles", files.len()), ("services of compose files", services.len())] {
+            if count > 0 {
+                review.looked(row, what, count);
+            }
+        }
     }
     review.looked(Row::Practice(Practice::Tokens), "Dockerfiles and services", files.len() + services.len());
     for (path, file) in &files {

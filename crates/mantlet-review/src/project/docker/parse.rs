@@ -85,16 +85,20 @@ impl Dockerfile {
             .rposition(|stage| stage.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
-    /// The stage that a `COPY --from` names, by its name or number.
-    pub(super) fn named(&self, name: &str) -> Option<&Stage> {
+    /// The stage that a `COPY --from` names, by its name or number, and those that it begins with, itself first.
+    pub(super) fn named(&self, name: &str) -> Option<Vec<&Stage>> {
         let at = self.number(name).or_else(|| name.parse().ok())?;
-        self.stages.get(at)
+        self.stages.get(at).map(|_| self.chain(at))
     }
 
     /// The last stage and those that it begins with, the last first. What is in them is in the image.
     pub(super) fn of_image(&self) -> Vec<&Stage> {
+        self.stages.len().checked_sub(1).map(|last| self.chain(last)).unwrap_or_default()
+    }
+
+    fn chain(&self, at: usize) -> Vec<&Stage> {
         let mut chain = Vec::new();
-        let mut at = self.stages.len().checked_sub(1);
+        let mut at = Some(at);
         while let Some(stage) = at.and_then(|at| self.stages.get(at)) {
             chain.push(stage);
             at = match stage.base {

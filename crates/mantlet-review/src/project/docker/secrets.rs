@@ -103,7 +103,10 @@ impl Image<'_> {
 
     pub(super) fn environment_files(&self, review: &mut Review) {
         let context = self.context();
-        for copy in self.instructions("COPY").chain(self.instructions("ADD")) {
+        let mut stages = self.stages.clone();
+        stages.extend(self.stages_copied(|_| false));
+        let instructions = stages.iter().flat_map(|stage| &stage.instructions);
+        for copy in instructions.filter(|one| matches!(one.name.as_str(), "COPY" | "ADD")) {
             if copy.flags.iter().any(|(name, _)| name == "from") || copy.text.contains("<<") {
                 continue;
             }
