@@ -12,6 +12,7 @@
 pub mod client;
 pub mod exchange;
 pub mod finding;
+pub mod project;
 pub mod proposal;
 pub mod review;
 pub mod rule;
