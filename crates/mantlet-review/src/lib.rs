@@ -9,9 +9,12 @@
 //! - Findings are sorted and hold no time, so that the same app gives the same bytes.
 //! - No rule knows an app by its names. What only a word suggests is `low` at most.
 
+pub mod baseline;
 pub mod client;
 pub mod exchange;
+pub mod explain;
 pub mod finding;
+pub mod formats;
 pub mod proposal;
 pub mod review;
 pub mod rule;
