@@ -109,10 +109,13 @@ fn table<'r>(page: &mut String, title: &str, rows: impl Iterator<Item = &'r RowR
 fn links(row: &RowReport, report: &Report) -> String {
     let groups = report.groups();
     let of_row = groups.iter().filter(|group| row.row.has(group.rule));
-    let links: Vec<_> = of_row
-        .map(|group| format!("<a href=\"#{}\">{}</a>", anchor(group), markup(group.rule.title)))
+    let links: Vec<String> = of_row
+        .map(|group| {
+            let (anchor, level, title) = (anchor(group), group.level.name(), markup(group.rule.title));
+            format!("<div><a href=\"#{anchor}\">{title}</a> ({level})</div>")
+        })
         .collect();
-    if links.is_empty() { String::new() } else { format!("<div class=\"links\">{}</div>", links.join(", ")) }
+    links.concat()
 }
 
 fn anchor(group: &Group<'_>) -> String {
@@ -134,11 +137,11 @@ fn write_group(page: &mut String, group: &Group<'_>) {
         prose(rule.why),
         cwe = rule.cwe
     );
-    for run in group.by_fix() {
-        for finding in &run {
-            write_finding(page, finding);
+    for run in group.runs() {
+        for alike in &run.alike {
+            write_alike(page, alike);
         }
-        match run.first().and_then(|first| first.fix.as_ref()) {
+        match run.fix {
             Some(Fix::Configuration { toml }) => {
                 let _ = writeln!(
                     page,
@@ -155,12 +158,17 @@ fn write_group(page: &mut String, group: &Group<'_>) {
     page.push_str("</section>\n");
 }
 
-fn write_finding(page: &mut String, finding: &Finding) {
-    let _ = write!(page, "<article>\n<h4>{}", markup(&line(&finding.name())));
-    if let Some(place) = &finding.place {
-        let _ = write!(page, " <span class=\"place\">{}</span>", markup(&place.to_string()));
+fn write_alike(page: &mut String, findings: &[&Finding]) {
+    let Some(finding) = findings.first() else { return };
+    page.push_str("<article>\n");
+    for finding in findings {
+        let _ = write!(page, "<h4>{}", markup(&line(&finding.name())));
+        if let Some(place) = &finding.place {
+            let _ = write!(page, " <span class=\"place\">{}</span>", markup(&place.to_string()));
+        }
+        page.push_str("</h4>\n");
     }
-    let _ = writeln!(page, "</h4>\n<p>{}</p>", prose(&finding.message));
+    let _ = writeln!(page, "<p>{}</p>", prose(&finding.message));
     for evidence in &finding.evidence {
         match evidence {
             Evidence::Fact { text } if text.contains('\n') => {

@@ -43,12 +43,12 @@ pub(super) fn markdown(report: &Report) -> String {
             rule.cwe,
             inline(rule.why)
         );
-        for run in group.by_fix() {
+        for run in group.runs() {
             page.push('\n');
-            for finding in &run {
-                write_finding(&mut page, finding);
+            for alike in &run.alike {
+                write_alike(&mut page, alike);
             }
-            match run.first().and_then(|first| first.fix.as_ref()) {
+            match run.fix {
                 Some(Fix::Configuration { toml }) => {
                     let _ = write!(page, "\nFix in mantlet.toml:\n\n{}", fenced(toml, "toml", ""));
                 }
@@ -96,12 +96,14 @@ fn write_row(page: &mut String, row: &RowReport) {
     let _ = writeln!(page, "| {} | {title} | {details} |", row.outcome.spoken());
 }
 
-fn write_finding(page: &mut String, finding: &Finding) {
-    let _ = write!(page, "- **{}**", code(&finding.name()));
-    if let Some(place) = &finding.place {
-        let _ = write!(page, ", {}", code(&place.to_string()));
-    }
-    let _ = writeln!(page, ": {}", inline(&finding.message));
+fn write_alike(page: &mut String, findings: &[&Finding]) {
+    let Some(finding) = findings.first() else { return };
+    let names = findings.iter().map(|finding| {
+        let place = finding.place.as_ref().map(|place| format!(" ({})", code(&place.to_string())));
+        format!("**{}**{}", code(&finding.name()), place.unwrap_or_default())
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let _ = writeln!(page, "- {names}: {}", inline(&finding.message));
     for evidence in &finding.evidence {
         match evidence {
             Evidence::Fact { text } if !text.contains('\n') => {

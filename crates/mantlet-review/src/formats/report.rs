@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
     baseline::{Accepted, Until},
-    finding::Finding,
+    finding::{Finding, Fix},
     review::{Outcome, Review, Row},
     rule::{Level, Rule},
 };
@@ -191,14 +191,27 @@ pub(super) struct Group<'r> {
     pub(super) findings: Vec<&'r Finding>,
 }
 
+/// Findings that the same text closes, so that it is printed once.
+pub(super) struct Run<'r> {
+    /// Those of which the same is said, together.
+    pub(super) alike: Vec<Vec<&'r Finding>>,
+    pub(super) fix: Option<&'r Fix>,
+}
+
 impl<'r> Group<'r> {
-    /// The findings in runs that the same text closes, so that it is printed once for each run.
-    pub(super) fn by_fix(&self) -> Vec<Vec<&'r Finding>> {
-        let mut runs: Vec<Vec<&Finding>> = Vec::new();
+    pub(super) fn runs(&self) -> Vec<Run<'r>> {
+        let mut runs: Vec<Run<'_>> = Vec::new();
         for finding in &self.findings {
-            match runs.iter_mut().find(|run| run.first().is_some_and(|first| first.fix == finding.fix)) {
-                Some(run) => run.push(finding),
-                None => runs.push(vec![finding]),
+            let fix = finding.fix.as_ref();
+            let Some(run) = runs.iter_mut().find(|run| run.fix == fix) else {
+                runs.push(Run { alike: vec![vec![finding]], fix });
+                continue;
+            };
+            let is_alike =
+                |known: &Finding| known.message == finding.message && known.evidence == finding.evidence;
+            match run.alike.iter_mut().find(|known| known.first().is_some_and(|first| is_alike(first))) {
+                Some(known) => known.push(finding),
+                None => run.alike.push(vec![finding]),
             }
         }
         runs

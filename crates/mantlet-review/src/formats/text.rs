@@ -25,6 +25,10 @@ const NARROWEST: usize = 40;
 const WIDEST: usize = 120;
 /// The longest word for what became of a row: `not judged`.
 const OUTCOME: usize = 10;
+/// The longest title of a row, behind its id.
+const LABEL: usize = 52;
+/// Columns that details should have.
+const DETAILS: usize = 40;
 /// The longest level and two spaces: `critical  `.
 const LEVEL: usize = 10;
 /// Findings of one rule that are printed one by one, where they do not fail the review.
@@ -120,8 +124,11 @@ impl Page {
         self.blank();
         let is_narrow = self.look.width < NARROW;
         let rest = self.look.width - 2 - OUTCOME - 2;
-        // The longest title, unless that leaves too little for the rest.
-        let label_width = if is_narrow { rest } else { (6 + 46).min(rest * 45 / 100) };
+        let label_width = match rest {
+            _ if is_narrow => rest,
+            rest if rest > LABEL + DETAILS => LABEL,
+            rest => rest * 45 / 100,
+        };
         for row in rows {
             let (before, title) = match row.row {
                 Row::Owasp(row) => (padded(row.id().trim_end_matches(":2023"), 6), row.title()),
@@ -186,13 +193,14 @@ impl Page {
         self.blank();
         let most = if group.level >= fail_on { SHOWN_FAILING } else { SHOWN };
         let mut left = most;
-        for run in group.by_fix() {
-            let shown = run.len().min(left);
-            left -= shown;
-            for finding in run.iter().take(shown) {
-                self.finding(finding);
+        for run in group.runs() {
+            let is_shown = left > 0;
+            for alike in &run.alike {
+                let shown = alike.len().min(left);
+                left -= shown;
+                self.alike(alike.get(..shown).unwrap_or_default());
             }
-            if let Some(fix) = run.first().filter(|_| shown > 0).and_then(|first| first.fix.as_ref()) {
+            if let Some(fix) = run.fix.filter(|_| is_shown) {
                 self.fix(fix);
             }
         }
@@ -202,16 +210,11 @@ impl Page {
         }
     }
 
-    fn finding(&mut self, finding: &Finding) {
-        let name = line(&finding.name());
-        let place = finding.place.as_ref().map(|place| line(&place.to_string())).unwrap_or_default();
-        if place.is_empty() || 2 + name.width() + 2 + place.width() > self.look.width {
-            self.styled(&name, "  ", Style::new().bold());
-            self.styled(&place, "    ", Style::new().dimmed());
-        } else {
-            let bold = self.painted(&name, Style::new().bold());
-            let faint = self.painted(&place, Style::new().dimmed());
-            self.add(format!("  {bold}  {faint}"));
+    /// Findings of which the same is said.
+    fn alike(&mut self, findings: &[&Finding]) {
+        let Some(finding) = findings.first() else { return };
+        for finding in findings {
+            self.name(finding);
         }
         self.wrapped(&finding.message, "    ");
         for evidence in &finding.evidence {
@@ -227,6 +230,20 @@ impl Page {
             }
         }
         self.blank();
+    }
+
+    /// What it is about, and where.
+    fn name(&mut self, finding: &Finding) {
+        let name = line(&finding.name());
+        let place = finding.place.as_ref().map(|place| line(&place.to_string())).unwrap_or_default();
+        if place.is_empty() || 2 + name.width() + 2 + place.width() > self.look.width {
+            self.styled(&name, "  ", Style::new().bold());
+            self.styled(&place, "    ", Style::new().dimmed());
+        } else {
+            let bold = self.painted(&name, Style::new().bold());
+            let faint = self.painted(&place, Style::new().dimmed());
+            self.add(format!("  {bold}  {faint}"));
+        }
     }
 
     fn quoted(&mut self, text: &str) {

@@ -34,7 +34,10 @@ pub(super) fn reviewed(model: &model::Contract, policy: &Policy) -> Review {
         }
     }
     if unknown > 0 {
-        review.unjudged(row, format!("{unknown} operations: it is not known whose their objects are"));
+        review.unjudged(
+            row,
+            format!("whose the objects of {unknown} operations are: nothing in the app says it"),
+        );
     }
     review
 }
