@@ -179,9 +179,9 @@ fn write_alike(page: &mut String, findings: &[&Finding]) {
             }
             Evidence::Exchange { caller, request, response, curl } => {
                 for (title, text) in [
-                    (format!("{caller} asks:"), request),
-                    ("Answer:".into(), response),
-                    ("Try it:".into(), curl),
+                    (format!("Request of {caller}:"), request),
+                    ("Response:".into(), response),
+                    ("To send the same:".into(), curl),
                 ] {
                     let _ = writeln!(
                         page,

@@ -163,7 +163,7 @@ fn tell(finding: &Finding) -> String {
         let _ = match evidence {
             Evidence::Fact { text: fact } => write!(text, "\n{fact}"),
             Evidence::Exchange { caller, request, response, curl } => {
-                write!(text, "\n{caller} asks:\n{request}\nand is answered:\n{response}\n{curl}")
+                write!(text, "\nrequest of {caller}:\n{request}\nresponse:\n{response}\n{curl}")
             }
         };
     }

@@ -221,9 +221,9 @@ impl Page {
             match evidence {
                 Evidence::Fact { text } => self.quoted(text),
                 Evidence::Exchange { caller, request, response, curl } => {
-                    self.quoted(&format!("{caller} asks:"));
+                    self.quoted(&format!("request of {caller}:"));
                     self.quoted(request);
-                    self.quoted("and is answered:");
+                    self.quoted("response:");
                     self.quoted(response);
                     self.quoted(curl);
                 }
