@@ -146,6 +146,11 @@ impl Finding {
         if self.part.is_empty() { self.subject.clone() } else { format!("{}, {}", self.subject, self.part) }
     }
 
+    /// Where it is written, unless that says no more than the subject does.
+    pub fn place_beside(&self) -> Option<String> {
+        self.place.as_ref().map(ToString::to_string).filter(|place| *place != self.subject)
+    }
+
     /// By what a baseline knows it again: the rule, the subject and the part, however the line moves.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();

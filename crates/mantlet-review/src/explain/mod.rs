@@ -74,14 +74,18 @@ pub fn list() -> String {
     })
 }
 
-/// Ids that resemble one that is not known, the nearest first.
+/// Ids that resemble one that is not known, or whose first words do: the nearest first.
 pub fn nearest(id: &str) -> Vec<&'static str> {
     let id = id.to_lowercase().replace('_', "-");
+    let words = id.split('-').count();
+    let most = (id.len() / 3).min(4);
     let mut known: Vec<_> = rule::all()
-        .map(|rule| (strsim::osa_distance(&id, rule.id), rule.id))
-        .filter(|(distance, known)| {
-            *distance <= (id.len() / 3).max(2) || (id.len() > 3 && known.contains(id.as_str()))
+        .map(|rule| {
+            let start = rule.id.split('-').take(words).collect::<Vec<_>>().join("-");
+            let distances = [rule.id, &start].map(|known| strsim::osa_distance(&id, known));
+            (distances.into_iter().min().unwrap_or_default(), rule.id)
         })
+        .filter(|(distance, _)| *distance <= most)
         .collect();
     known.sort_unstable();
     known.into_iter().map(|(_, id)| id).take(3).collect()

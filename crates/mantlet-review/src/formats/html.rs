@@ -145,12 +145,12 @@ fn write_group(page: &mut String, group: &Group<'_>) {
             Some(Fix::Configuration { toml }) => {
                 let _ = writeln!(
                     page,
-                    "<div class=\"fix\"><p>Fix in <code>mantlet.toml</code>:</p>\n<pre tabindex=\"0\">{}</pre></div>",
+                    "<div class=\"fix\"><p><b>Fix in <code>mantlet.toml</code>:</b></p>\n<pre tabindex=\"0\">{}</pre></div>",
                     markup(toml)
                 );
             }
             Some(Fix::Author { text }) => {
-                let _ = writeln!(page, "<div class=\"fix\"><p>Fix: {}</p></div>", prose(text));
+                let _ = writeln!(page, "<div class=\"fix\"><p><b>Fix:</b> {}</p></div>", prose(text));
             }
             None => {}
         }
@@ -163,8 +163,8 @@ fn write_alike(page: &mut String, findings: &[&Finding]) {
     page.push_str("<article>\n");
     for finding in findings {
         let _ = write!(page, "<h4>{}", markup(&line(&finding.name())));
-        if let Some(place) = &finding.place {
-            let _ = write!(page, " <span class=\"place\">{}</span>", markup(&place.to_string()));
+        if let Some(place) = finding.place_beside() {
+            let _ = write!(page, " <span class=\"place\">{}</span>", markup(&line(&place)));
         }
         page.push_str("</h4>\n");
     }

@@ -99,7 +99,7 @@ fn write_row(page: &mut String, row: &RowReport) {
 fn write_alike(page: &mut String, findings: &[&Finding]) {
     let Some(finding) = findings.first() else { return };
     let names = findings.iter().map(|finding| {
-        let place = finding.place.as_ref().map(|place| format!(" ({})", code(&place.to_string())));
+        let place = finding.place_beside().map(|place| format!(" ({})", code(&place)));
         format!("**{}**{}", code(&finding.name()), place.unwrap_or_default())
     });
     let names = names.collect::<Vec<_>>().join(", ");

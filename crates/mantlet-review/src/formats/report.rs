@@ -15,7 +15,7 @@ use crate::{
 pub const VERSION: u32 = 1;
 
 /// What is said of a row that no reviewer wrote anything about.
-const NOT_LOOKED_AT: &str = "no part of this review looks at it";
+const NOT_LOOKED_AT: &str = "not part of this review";
 
 /// What a report is about.
 #[derive(Debug, Clone)]
@@ -66,6 +66,7 @@ pub struct RowReport {
     /// In one word.
     pub outcome: Standing,
     /// Findings that are not accepted, by level.
+    #[serde(serialize_with = "worst_first")]
     pub counts: BTreeMap<Level, usize>,
     /// Findings that the baseline accepts.
     pub accepted: usize,
@@ -338,6 +339,10 @@ fn counted(findings: &[Reported], has: impl Fn(&Finding) -> bool) -> BTreeMap<Le
 fn every_level<S: Serializer>(counts: &BTreeMap<Level, usize>, serializer: S) -> Result<S::Ok, S::Error> {
     let of = |level: Level| (level.name(), counts.get(&level).copied().unwrap_or_default());
     serializer.collect_map(Level::ALL.into_iter().rev().map(of))
+}
+
+fn worst_first<S: Serializer>(counts: &BTreeMap<Level, usize>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().rev())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

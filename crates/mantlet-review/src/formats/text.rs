@@ -225,7 +225,8 @@ impl Page {
                     self.quoted(request);
                     self.quoted("response:");
                     self.quoted(response);
-                    self.quoted(curl);
+                    // It is copied: so it is not wrapped, and there is no bar.
+                    self.add(format!("    {}", line(curl)));
                 }
             }
         }
@@ -235,7 +236,7 @@ impl Page {
     /// What it is about, and where.
     fn name(&mut self, finding: &Finding) {
         let name = line(&finding.name());
-        let place = finding.place.as_ref().map(|place| line(&place.to_string())).unwrap_or_default();
+        let place = finding.place_beside().map(|place| line(&place)).unwrap_or_default();
         if place.is_empty() || 2 + name.width() + 2 + place.width() > self.look.width {
             self.styled(&name, "  ", Style::new().bold());
             self.styled(&place, "    ", Style::new().dimmed());

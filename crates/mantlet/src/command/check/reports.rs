@@ -20,6 +20,9 @@ const COLUMNS: usize = 100;
 /// The file to which the summary of a job of GitHub Actions is appended.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
+/// Bytes of a summary that GitHub takes from one step; with more it takes nothing.
+const SUMMARY_SIZE: usize = 1024 * 1024;
+
 /// What is written where.
 pub(super) struct Reports {
     /// On standard output.
@@ -79,13 +82,26 @@ fn to_github(report: &Report, repository: &Repository) -> Result<(), Failure> {
         .write_all(annotations(report, repository).as_bytes())
         .map_err(|error| cannot("to standard error", &error))?;
     let Some(file) = env::var_os(SUMMARY).filter(|file| !file.is_empty()) else { return Ok(()) };
-    let text = Format::Markdown.print(report, repository, look());
+    let text = shortened(Format::Markdown.print(report, repository, look()));
     OpenOptions::new()
         .append(true)
         .create(true)
         .open(file)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| cannot("the summary of the job", &error))
+}
+
+/// A summary that GitHub takes, cut at the end of a line.
+fn shortened(mut text: String) -> String {
+    if text.len() > SUMMARY_SIZE {
+        let end = text.char_indices().take_while(|(index, _)| *index < SUMMARY_SIZE - 200);
+        let end = end.filter(|(_, letter)| *letter == '\n').last().map_or(0, |(index, _)| index + 1);
+        text.truncate(end);
+        text.push_str(
+            "\n\n**The rest is left out, because GitHub shows no more. `--output report.html` has all.**\n",
+        );
+    }
+    text
 }
 
 /// How wide standard output is.

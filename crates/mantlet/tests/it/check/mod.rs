@@ -33,6 +33,17 @@ fn found(report: &Value) -> Vec<String> {
     findings.iter().map(name).collect()
 }
 
+fn page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/check.md");
+    fs::read_to_string(page).expect("docs/check.md")
+}
+
+/// The block of the page behind a fence with these words.
+fn block<'p>(page: &'p str, fence: &str) -> &'p str {
+    let start = page.find(&format!("\n```{fence}\n")).expect("a block") + fence.len() + 5;
+    page[start..].split("\n```").next().expect("an end")
+}
+
 /// The files of a folder that hold a report.
 fn files_of(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).expect("a folder");
@@ -182,4 +193,22 @@ fn each_rule_says_what_why_and_how() {
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stdout.starts_with(rule.title), "{}", finished.stdout);
     }
+}
+
+/// What docs/check.md shows of the baseline and of JSON is what there is.
+#[test]
+fn the_page_shows_what_there_is() {
+    let page = page();
+    let typed = Typed::mantlet(["check", "main:app", "--format", "json"]).file("main.py", THREE_LINES);
+    let finished = typed.file("mantlet-check.toml", block(&page, "toml mantlet-check.toml")).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+
+    let shown: Value = serde_json::from_str(block(&page, "json")).expect("JSON");
+    let report = json(&guild(&["--format", "json"]).finish());
+    let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&shown), keys(&report));
+    for list in ["rows", "findings"] {
+        assert_eq!(keys(&shown[list][0]), keys(&report[list][0]), "{list}");
+    }
+    assert_eq!(shown["version"], report["version"]);
 }
