@@ -19,6 +19,11 @@ pub mod proposal;
 pub mod review;
 pub mod rule;
 
+mod wrap;
+
 pub use finding::{Evidence, Finding, Fix, Place};
 pub use review::Review;
 pub use rule::{Level, Owasp, Practice, Rule};
+
+#[cfg(test)]
+mod rooms_tests;

@@ -74,7 +74,7 @@ fn what_is_accepted_is_read_again_and_nothing_is_overwritten() {
     let mut review = review();
     let empty = Baseline::read("mantlet-check.toml", "").unwrap();
     let accepted = Accepted { reason: "\"known\"\nbefore \\ #".into(), until: Until::Fixed };
-    let addition = empty.addition(&report(&review), &accepted);
+    let addition = empty.addition(report(&review).failing(), &accepted);
     assert_eq!(addition.fingerprints.len(), 2);
     let text = addition.onto(Some("# ours\n"));
     assert!(text.starts_with("# ours\n"), "{text}");
@@ -86,7 +86,7 @@ fn what_is_accepted_is_read_again_and_nothing_is_overwritten() {
     let about = About { mantlet: "0.0.0".into(), app: "main:app".into(), fail_on: Level::High };
     let report = Report::new(about, &review, &known);
     assert!(!report.failed);
-    assert!(baseline.addition(&report, &accepted).fingerprints.is_empty());
+    assert!(baseline.addition(report.failing(), &accepted).fingerprints.is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn ends_are_kept() {
     assert_eq!(judged(&mut review(), "2027-02-01"), (0, vec![over, gone]));
     // A person decides about what has expired.
     let accepted = Accepted { reason: "again".into(), until: Until::Fixed };
-    let addition = baseline.addition(&report(&review()), &accepted);
+    let addition = baseline.addition(report(&review()).failing(), &accepted);
     assert_eq!((addition.expired, addition.fingerprints.len()), (vec![1], 1));
     // Where nothing was looked at, nothing is known.
     assert_eq!(judged(&mut Review::default(), "2027-02-01"), (0, vec![]));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Accepted, Baseline};
-use crate::{finding::Finding, formats::Report, rule::baseline as rules};
+use crate::{finding::Finding, rule::baseline as rules};
 
 /// What a new file begins with.
 const HEAD: &str = "\
@@ -22,10 +22,10 @@ pub struct Addition {
 }
 
 impl Baseline {
-    /// Entries for what fails a review. What stands in the file stays as it is.
-    pub fn addition(&self, report: &Report, accepted: &Accepted) -> Addition {
+    /// Entries for findings. What stands in the file stays as it is.
+    pub fn addition<'f>(&self, findings: impl Iterator<Item = &'f Finding>, accepted: &Accepted) -> Addition {
         let mut addition = Addition { text: String::new(), fingerprints: Vec::new(), expired: Vec::new() };
-        for finding in report.failing().filter(|finding| !rules::ALL.contains(&finding.rule)) {
+        for finding in findings.filter(|finding| !rules::ALL.contains(&finding.rule)) {
             let fingerprint = finding.fingerprint();
             let mut entries = self.entries.iter();
             if let Some(entry) = entries.find(|entry| entry.named().fingerprint() == fingerprint) {

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use self::examples::example;
 use crate::{
-    formats::wrapped,
     rule::{self, Owasp, Rule},
+    wrap::wrapped,
 };
 
 /// A rule for a terminal with so many columns.

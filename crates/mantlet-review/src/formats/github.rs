@@ -1,6 +1,6 @@
 //! Annotations of GitHub Actions: lines that its runner takes for commands.
 
-use super::{Repository, report::Report};
+use super::report::{Report, Repository};
 use crate::{finding::Finding, rule::Level};
 
 /// GitHub shows so many of each kind for a step, and drops the rest.

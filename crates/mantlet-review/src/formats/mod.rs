@@ -7,17 +7,16 @@
 mod escape;
 mod github;
 mod html;
+mod json;
 mod junit;
 mod markdown;
 mod report;
 mod sarif;
 mod text;
-mod wrap;
 
 pub use github::annotations;
-pub use report::{About, Report, Reported, RowReport, Standing, VERSION};
+pub use report::{About, Report, Reported, Repository, RowReport, Standing, VERSION};
 pub use text::{Look, text};
-pub use wrap::wrapped;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +33,6 @@ pub enum Format {
     Markdown,
     /// For the test reports of a pipeline.
     Junit,
-}
-
-/// Where the project stands in its repository.
-#[derive(Debug, Clone, Default)]
-pub struct Repository {
-    /// The folder of the project below that of the repository, with `/` at its end; empty if they are one.
-    pub below: String,
-    /// The file, below the folder of the project, for findings that are about none.
-    pub otherwise: String,
 }
 
 impl Format {
@@ -87,16 +77,11 @@ impl Format {
     pub fn print(self, report: &Report, repository: &Repository, look: Look) -> String {
         match self {
             Self::Text => text(report, look),
-            Self::Json => json(report),
+            Self::Json => json::json(report),
             Self::Sarif => sarif::sarif(report, repository),
             Self::Html => html::html(report),
             Self::Markdown => markdown::markdown(report),
             Self::Junit => junit::junit(report),
         }
     }
-}
-
-/// A report as JSON: texts and numbers alone, which can always be written.
-fn json(report: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
 }

@@ -28,6 +28,15 @@ pub struct About {
     pub fail_on: Level,
 }
 
+/// Where the project stands in its repository.
+#[derive(Debug, Clone, Default)]
+pub struct Repository {
+    /// The folder of the project below that of the repository, with `/` at its end; empty if they are one.
+    pub below: String,
+    /// The file, below the folder of the project, for findings that are about none.
+    pub otherwise: String,
+}
+
 /// A review that is done, against what a team accepts.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
-    Repository, json,
-    report::{Report, Reported},
+    json::json,
+    report::{Report, Reported, Repository},
 };
 use crate::{
     explain,

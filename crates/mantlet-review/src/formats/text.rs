@@ -9,12 +9,12 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{
     escape::{line, plain},
     report::{Group, Report, RowReport, Standing},
-    wrap::{hung, padded},
 };
 use crate::{
     finding::{Evidence, Finding, Fix},
     review::Row,
     rule::Level,
+    wrap::{hung, padded},
 };
 
 /// Below this many columns a row has its details on lines of their own.

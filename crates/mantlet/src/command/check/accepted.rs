@@ -65,7 +65,7 @@ impl Acceptance {
     ) -> Result<Option<BTreeMap<String, Accepted>>, Failure> {
         let Some(now) = &self.now else { return Ok(None) };
         let name = shown(&self.file);
-        let addition = self.baseline.addition(report, now);
+        let addition = self.baseline.addition(report.failing(), now);
         for line in &addition.expired {
             say(format!(
                 "{name}:{line}: the entry has expired, and stays as it is: give it another date yourself"

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 /// The lines of a text, none wider than `width` unless a single word is. Line breaks in it stay.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
@@ -39,14 +39,14 @@ fn words(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The same, with what stands before the first line and before all others; both count.
-pub(super) fn hung(text: &str, width: usize, first: &str, others: &str) -> Vec<String> {
+pub(crate) fn hung(text: &str, width: usize, first: &str, others: &str) -> Vec<String> {
     let room = width.saturating_sub(others.width().max(first.width())).max(16);
     let before = std::iter::once(first).chain(std::iter::repeat(others));
     before.zip(wrapped(text, room)).map(|(before, line)| format!("{before}{line}")).collect()
 }
 
 /// A text with spaces up to a width.
-pub(super) fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
