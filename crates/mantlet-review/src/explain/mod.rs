@@ -112,3 +112,22 @@ pub fn page(row: Owasp) -> String {
 fn weakness(number: u16) -> String {
     format!("https://cwe.mitre.org/data/definitions/{number}.html")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_an_example() {
+        for rule in rule::all() {
+            assert!(example(rule.id).is_some(), "{}: give it an example", rule.id);
+        }
+    }
+
+    #[test]
+    fn a_slip_is_understood() {
+        assert_eq!(nearest("object_witout_rule"), ["object-without-rule"]);
+        assert_eq!(nearest("objekt"), ["object-without-rule"]);
+        assert!(nearest("xyzzy").is_empty());
+    }
+}

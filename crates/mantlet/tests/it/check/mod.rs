@@ -183,16 +183,24 @@ fn rules_are_explained() {
     assert!(!unknown.stderr.contains("did you mean"), "{}", unknown.stderr);
 }
 
-/// Every rule that is listed is explained.
+/// Every rule is explained, and configuration in its example is taken as it is.
 #[test]
 fn each_rule_says_what_why_and_how() {
     let rules: Vec<_> = mantlet_review::rule::all().collect();
     assert!(rules.len() > 3);
+    let mut configurations = 0;
     for rule in rules {
         let finished = Typed::mantlet(["check", "--explain", rule.id]).finish();
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(finished.stdout.starts_with(rule.title), "{}", finished.stdout);
+        let example = finished.stdout.split_once("\nExample\n").expect("an example").1;
+        if example.trim_start().starts_with("# mantlet.toml") {
+            configurations += 1;
+            let checked = Typed::mantlet(["config", "check"]).file("mantlet.toml", example).finish();
+            assert_eq!(checked.code, Some(0), "{}: {example}{}", rule.id, checked.stderr);
+        }
     }
+    assert!(configurations > 0);
 }
 
 /// What docs/check.md shows of the baseline and of JSON is what there is.
