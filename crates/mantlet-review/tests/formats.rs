@@ -165,6 +165,20 @@ fn sarif_knows_files_of_the_repository_and_severities() {
     }
 }
 
+/// The lock of a workspace stands above the project.
+#[test]
+fn files_above_the_project_are_named_as_they_are() {
+    let mut review = Review::default();
+    let place = Place { file: "../../uv.lock".into(), line: Some(3) };
+    review.found(Finding::new(&NO_LOCK_FILE, "uv.lock", "it is not complete").at(Some(place)));
+    let about = About { mantlet: "0.0.0".into(), app: "main:app".into(), fail_on: Level::High };
+    let report = Report::new(about, &review, &BTreeMap::new());
+    let repository = Repository { below: "services/a/".into(), otherwise: "pyproject.toml".into() };
+    let sarif = Format::Sarif.print(&report, &repository, Look::default());
+    assert!(sarif.contains("\"uri\": \"uv.lock\""), "{sarif}");
+    assert!(annotations(&report, &repository).starts_with("::warning file=uv.lock,line=3,title="));
+}
+
 #[test]
 fn json_has_all_that_was_found() {
     let json: serde_json::Value = serde_json::from_str(&printed(Format::Json)).unwrap();

@@ -28,7 +28,7 @@ const fn kind_of(level: Level) -> &'static str {
 fn annotation(kind: &str, finding: &Finding, repository: &Repository) -> String {
     let mut properties = Vec::new();
     if let Some(place) = &finding.place {
-        properties.push(format!("file={}", property(&format!("{}{}", repository.below, place.file))));
+        properties.push(format!("file={}", property(&repository.path(&place.file))));
         properties.extend(place.line.map(|line| format!("line={line}")));
     }
     let title = format!("{} ({})", finding.rule.title, finding.rule.owasp.id());

@@ -37,6 +37,23 @@ pub struct Repository {
     pub otherwise: String,
 }
 
+impl Repository {
+    /// A file of the project, below the folder of the repository.
+    pub(super) fn path(&self, file: &str) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in self.below.split('/').chain(file.split('/')).filter(|part| !matches!(*part, "" | ".")) {
+            match part {
+                // The lock of a workspace stands above the project.
+                ".." if parts.last().is_some_and(|last| *last != "..") => {
+                    parts.pop();
+                }
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+}
+
 /// A review that is done, against what a team accepts.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -258,9 +275,9 @@ impl RowReport {
         levels.chain(accepted).collect::<Vec<_>>().join(", ")
     }
 
-    /// What was looked at, in words: `12 operations, 3 secrets`. Empty if that is nothing.
+    /// What was looked at, in words: `operations (12), secrets (1)`. Empty if that is nothing.
     pub fn looked_at(&self) -> String {
-        self.looked_at.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+        self.looked_at.iter().map(|(what, count)| format!("{what} ({count})")).collect::<Vec<_>>().join(", ")
     }
 
     /// All that there is to say of it, in parts.

@@ -127,7 +127,7 @@ fn result(one: &Reported, rules: &[(&'static Rule, Level)], repository: &Reposit
     let index = rules.iter().position(|rule| *rule == (finding.rule, finding.level));
     let place = finding.place.as_ref();
     let file = place.map_or(&repository.otherwise, |place| &place.file);
-    let path = format!("{}{file}", repository.below);
+    let path = repository.path(file);
     let mut result = json!({
         "ruleId": id_of(finding.rule, finding.level),
         "ruleIndex": index,

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use super::{found, guild, json};
+use super::{found, json, notebook};
 
 const FILE: &str = "mantlet-check.toml";
 
 #[test]
 fn what_is_accepted_does_not_fail() {
-    let first = guild(&["--accept", "known before the first review"]).file(FILE, "# kept\n").finish();
+    let first = notebook(&["--accept", "known before the first review"]).file(FILE, "# kept\n").finish();
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert!(first.stdout.contains("\nAccepted\n"), "{}", first.stdout);
     assert!(first.stdout.contains("known before the first review (until fixed)"), "{}", first.stdout);
@@ -16,7 +16,7 @@ fn what_is_accepted_does_not_fail() {
     assert!(written.starts_with("# kept\n"), "{written}");
 
     // By default the file is read where the command is typed.
-    let second = guild(&["--format", "json"]).file(FILE, &written).finish();
+    let second = notebook(&["--format", "json"]).file(FILE, &written).finish();
     assert_eq!(second.code, Some(0), "{}", second.stderr);
     let report = json(&second);
     let accepted = report["findings"].as_array().unwrap().iter().filter(|one| !one["accepted"].is_null());
@@ -26,7 +26,7 @@ fn what_is_accepted_does_not_fail() {
 
     // Reasons that exist stay, and there is nothing to add.
     let own = written.replace("known before the first review", "our own words");
-    let third = guild(&["--accept", "another reason"]).file(FILE, &own).finish();
+    let third = notebook(&["--accept", "another reason"]).file(FILE, &own).finish();
     assert!(third.stderr.contains("there is nothing to accept"), "{}", third.stderr);
     assert_eq!(fs::read_to_string(third.folder.path().join(FILE)).unwrap(), own);
 }
@@ -38,8 +38,8 @@ fn what_has_expired_or_does_not_exist_is_found() {
             "[[accept]]\nrule = \"object-without-rule\"\nsubject = \"{subject}\"\nreason = \"later\"\nuntil = {until}\n\n"
         )
     };
-    let text = entry("GET /api/v1/items/{id}", "2020-01-31") + &entry("GET /gone/{id}", "\"fixed\"");
-    let typed = guild(&["--format", "json", "--baseline", "ours.toml"]).file("ours.toml", &text);
+    let text = entry("GET /notes/{note_id}", "2020-01-31") + &entry("GET /gone/{id}", "\"fixed\"");
+    let typed = notebook(&["--format", "json", "--baseline", "ours.toml"]).file("ours.toml", &text);
     let finished = typed.finish();
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let report = json(&finished);
@@ -56,7 +56,7 @@ fn what_has_expired_or_does_not_exist_is_found() {
 #[test]
 fn mistakes_are_named_with_their_lines() {
     let text = "[[accept]]\nrule = \"object-without-rul\"\nsubject = \"GET /\"\nuntil = \"2020-13-01\"\n";
-    let finished = guild(&[]).file(FILE, text).finish();
+    let finished = notebook(&[]).file(FILE, text).finish();
     assert_eq!(finished.code, Some(2));
     for line in [
         "mantlet-check.toml:1: `reason` is missing",

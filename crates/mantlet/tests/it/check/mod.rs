@@ -8,17 +8,15 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use crate::kit::{
-    app::apps,
     command::{Finished, THREE_LINES, Typed},
     provided,
 };
 
 /// `mantlet check` on an app whose objects have owners and which checks none of them.
-fn guild(arguments: &[&str]) -> Typed {
-    let text = fs::read_to_string(apps().join("proposals/guild.py")).expect("an app");
+fn notebook(arguments: &[&str]) -> Typed {
     let python = provided("MANTLET_TEST_IDENTITY").into_string().expect("text");
-    let fixed = ["check", "guild:app", "--python", &python];
-    Typed::mantlet(fixed.iter().chain(arguments)).file("guild.py", &text)
+    let fixed = ["check", "notebook:app", "--python", &python];
+    Typed::mantlet(fixed.iter().chain(arguments)).app("notebook.py")
 }
 
 fn json(finished: &Finished) -> Value {
@@ -52,14 +50,14 @@ fn files_of(folder: &Path) -> Vec<String> {
 
 #[test]
 fn findings_fail_with_what_closes_them() {
-    let finished = guild(&[]).finish();
+    let finished = notebook(&[]).finish();
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     for line in [
         "  high        API1  Broken Object Level",
         "high      No rule checks whose object this is",
         "          object-without-rule · API1:2023 · CWE-639",
-        "  GET /api/v1/items/{id}\n",
-        "    [[authorization.own]]\n    paths   = [\"/api/v1/items/{id}\"]\n",
+        "  GET /notes/{note_id}",
+        "    [[authorization.own]]\n    paths   = [\"/notes/{note_id}\"]\n",
         "Next: put the fix into mantlet.toml and run `mantlet check` again",
     ] {
         assert!(finished.stdout.contains(line), "{line}\n{}", finished.stdout);
@@ -72,14 +70,14 @@ fn findings_fail_with_what_closes_them() {
 /// The text under `Fix` is taken as it is, and nothing above `low` is left of what it closes.
 #[test]
 fn the_fix_closes_what_was_found() {
-    let before = json(&guild(&["--format", "json"]).finish());
+    let before = json(&notebook(&["--format", "json"]).finish());
     let mut fixes: Vec<&str> = Vec::new();
     for finding in before["findings"].as_array().unwrap() {
         let fix = finding["fix"]["toml"].as_str();
         fixes.extend(fix.filter(|fix| finding["rule"] == "object-without-rule" && !fixes.contains(fix)));
     }
-    assert!(fixes.len() > 2, "{before:#}");
-    let after = guild(&["--format", "json"]).file("mantlet.toml", &fixes.join("\n\n")).finish();
+    assert!(fixes.len() > 1, "{before:#}");
+    let after = notebook(&["--format", "json"]).file("mantlet.toml", &fixes.join("\n\n")).finish();
     let left: Vec<_> =
         found(&json(&after)).into_iter().filter(|one| one.starts_with("object-without-rule")).collect();
     assert!(left.is_empty(), "{left:?}\n{}", after.stderr);
@@ -87,11 +85,11 @@ fn the_fix_closes_what_was_found() {
 
 #[test]
 fn the_level_from_which_it_fails_can_be_chosen() {
-    let report = json(&guild(&["--format", "json", "--fail-on", "critical"]).finish());
+    let report = json(&notebook(&["--format", "json", "--fail-on", "critical"]).finish());
     assert_eq!((&report["fail-on"], &report["failed"]), (&"critical".into(), &false.into()));
-    assert_eq!(guild(&["--fail-on", "critical"]).finish().code, Some(0));
-    assert_eq!(guild(&["--fail-on", "low"]).finish().code, Some(1));
-    let refused = guild(&["--fail-on", "hgih"]).finish();
+    assert_eq!(notebook(&["--fail-on", "critical"]).finish().code, Some(0));
+    assert_eq!(notebook(&["--fail-on", "low"]).finish().code, Some(1));
+    let refused = notebook(&["--fail-on", "hgih"]).finish();
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("high"), "{}", refused.stderr);
 }
@@ -212,7 +210,7 @@ fn the_page_shows_what_there_is() {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
 
     let shown: Value = serde_json::from_str(block(&page, "json")).expect("JSON");
-    let report = json(&guild(&["--format", "json"]).finish());
+    let report = json(&notebook(&["--format", "json"]).finish());
     let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&shown), keys(&report));
     for list in ["rows", "findings"] {

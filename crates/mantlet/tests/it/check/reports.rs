@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Command};
 
 use serde_json::json;
 
-use super::{guild, json as parsed};
+use super::{json as parsed, notebook};
 use crate::kit::{browser::Browser, command::Typed, provided};
 
 const FILES: [&str; 6] = ["r.txt", "r.json", "r.sarif", "r.html", "r.md", "r.xml"];
@@ -25,8 +25,8 @@ fn written(typed: Typed) -> BTreeMap<&'static str, String> {
 /// A second run, in another folder, gives the same bytes.
 #[test]
 fn the_same_app_gives_the_same_bytes() {
-    let one = written(guild(&all()));
-    assert_eq!(one, written(guild(&all())));
+    let one = written(notebook(&all()));
+    assert_eq!(one, written(notebook(&all())));
     for (file, text) in one {
         assert!(!text.contains("/tmp/"), "{file} names a folder of this machine");
     }
@@ -35,7 +35,7 @@ fn the_same_app_gives_the_same_bytes() {
 /// Each format is read by a program that knows it: SARIF against the schema of OASIS.
 #[test]
 fn each_format_is_read_by_others() {
-    let files = written(guild(&all()));
+    let files = written(notebook(&all()));
     let folder = tempfile::tempdir().expect("a folder");
     for (file, text) in &files {
         fs::write(folder.path().join(file), text).expect("a file");
@@ -67,7 +67,7 @@ fn each_format_is_read_by_others() {
 
 #[test]
 fn the_page_is_shown_without_anything_from_elsewhere() {
-    let finished = guild(&["--output", "r.html"]).finish();
+    let finished = notebook(&["--output", "r.html"]).finish();
     let page = finished.folder.path().join("r.html");
     let mut browser = Browser::open(&format!("file://{}", page.display()));
     browser.wait_until(
@@ -84,9 +84,9 @@ fn the_page_is_shown_without_anything_from_elsewhere() {
 
 #[test]
 fn one_format_is_printed_or_written() {
-    let printed = guild(&["--format", "json"]).finish();
-    assert_eq!(parsed(&printed)["app"], "guild:app (Guild)");
-    let finished = guild(&["--format", "sarif", "--output", "results"]).finish();
+    let printed = notebook(&["--format", "json"]).finish();
+    assert_eq!(parsed(&printed)["app"], "notebook:app (Notebook)");
+    let finished = notebook(&["--format", "sarif", "--output", "results"]).finish();
     let text = fs::read_to_string(finished.folder.path().join("results")).expect("a report");
     assert!(text.contains("\"version\": \"2.1.0\""), "{text}");
     assert!(finished.stdout.contains("Failed: "), "{}", finished.stdout);
@@ -95,7 +95,7 @@ fn one_format_is_printed_or_written() {
 /// On GitHub: lines that annotate, with files below the root of the repository, and the summary of the job.
 #[test]
 fn github_is_told() {
-    let typed = guild(&["--github", "--format", "json", "--baseline", "b.toml"]);
+    let typed = notebook(&["--github", "--format", "json", "--baseline", "b.toml"]);
     let entry = "[[accept]]\nrule = \"object-without-rule\"\nsubject = \"GET /gone\"\nreason = \"r\"\nuntil = \"fixed\"\n";
     let summary = typed.folder().join("summary.md");
     fs::write(&summary, "before\n").expect("a file");
@@ -111,26 +111,26 @@ fn github_is_told() {
     let placed = lines.iter().any(|line| line.starts_with("::notice file=b.toml,line=1,title="));
     assert!(placed, "{lines:#?}");
     let summary = fs::read_to_string(summary).expect("a summary");
-    assert!(summary.starts_with("before\n# Review of guild:app"), "{summary}");
+    assert!(summary.starts_with("before\n# Review of notebook:app"), "{summary}");
 }
 
 /// A project that is a folder of its repository.
 #[test]
 fn files_are_named_below_the_root_of_the_repository() {
-    let typed = guild(&["--format", "sarif"]);
+    let typed = notebook(&["--format", "sarif"]);
     let folder = typed.folder().to_owned();
     fs::create_dir_all(folder.join(".git")).expect("a folder");
-    fs::create_dir_all(folder.join("services/guild api")).expect("a folder");
-    fs::rename(folder.join("guild.py"), folder.join("services/guild api/guild.py")).expect("a file");
-    fs::write(folder.join("services/guild api/pyproject.toml"), "[project]\nname = \"guild\"\n")
+    fs::create_dir_all(folder.join("services/notebook api")).expect("a folder");
+    fs::rename(folder.join("notebook.py"), folder.join("services/notebook api/notebook.py")).expect("a file");
+    fs::write(folder.join("services/notebook api/pyproject.toml"), "[project]\nname = \"notebook\"\n")
         .expect("a file");
-    let sarif = parsed(&typed.at(&folder.join("services/guild api")).finish());
+    let sarif = parsed(&typed.at(&folder.join("services/notebook api")).finish());
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     assert!(results.len() > 3, "{sarif:#}");
     for result in results {
         let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
         let uri = place["uri"].as_str().unwrap();
-        assert!(uri.starts_with("services/guild%20api/"), "{uri}");
+        assert!(uri.starts_with("services/notebook%20api/"), "{uri}");
         assert_eq!(place["uriBaseId"], "%SRCROOT%");
     }
 }
