@@ -146,6 +146,14 @@ impl Finding {
         if self.part.is_empty() { self.subject.clone() } else { format!("{}, {}", self.subject, self.part) }
     }
 
+    /// What is wrong, and at what.
+    pub fn told(&self) -> String {
+        if self.message.starts_with(&self.subject) {
+            return self.message.clone();
+        }
+        format!("{}: {}", self.name(), self.message)
+    }
+
     /// Where it is written, unless that says no more than the subject does.
     pub fn place_beside(&self) -> Option<String> {
         self.place.as_ref().map(ToString::to_string).filter(|place| *place != self.subject)

@@ -33,12 +33,7 @@ fn annotation(kind: &str, finding: &Finding, repository: &Repository) -> String 
     }
     let title = format!("{} ({})", finding.rule.title, finding.rule.owasp.id());
     properties.push(format!("title={}", property(&title)));
-    let message = format!(
-        "{}: {}\n`mantlet check --explain {}` says more",
-        finding.name(),
-        finding.message,
-        finding.rule.id
-    );
+    let message = format!("{}\n`mantlet check --explain {}` says more", finding.told(), finding.rule.id);
     format!("::{kind} {}::{}\n", properties.join(","), data(&message))
 }
 

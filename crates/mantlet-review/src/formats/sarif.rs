@@ -155,7 +155,7 @@ fn result(one: &Reported, rules: &[(&'static Rule, Level)], repository: &Reposit
 }
 
 fn message(finding: &Finding) -> String {
-    let mut lines = vec![format!("{}: {}", finding.name(), finding.message)];
+    let mut lines = vec![finding.told()];
     lines.extend(finding.evidence.iter().map(|evidence| match evidence {
         Evidence::Fact { text } => text.clone(),
         Evidence::Exchange { caller, curl, .. } => format!("As {caller}: {curl}"),
