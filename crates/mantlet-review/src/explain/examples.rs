@@ -8,7 +8,7 @@ pub(super) fn example(id: &str) -> Option<&'static str> {
 /// Rules, and the example that they share.
 const EXAMPLES: &[(&[&str], &str)] = &[
     (
-        &["object-without-rule"],
+        &["object-of-another", "object-changed-by-another", "object-without-rule"],
         r#"# mantlet.toml: an order is shown to the customer in its `customer_id`
 [[authorization.own]]
 paths  = ["/orders/{order_id}"]
@@ -16,13 +16,19 @@ owner  = "response:/customer_id"
 equals = "principal:id""#,
     ),
     (
-        &["login-without-limit", "flow-without-limit"],
+        &["credentials-guessed", "login-without-limit", "flow-without-limit"],
         r#"# mantlet.toml
 [throttle]
 sensitive = "enforce""#,
     ),
     (
-        &["write-without-login", "read-without-login"],
+        &[
+            "object-without-login",
+            "unauthenticated",
+            "hidden-operation-answers",
+            "write-without-login",
+            "read-without-login",
+        ],
         r#"# the app
 @app.delete("/orders/{order_id}", dependencies=[Depends(current_user)])
 
@@ -46,7 +52,7 @@ code = str(random.randint(100000, 999999))
 code = secrets.token_urlsafe(16)",
     ),
     (
-        &["weak-signing-key"],
+        &["literal-credential", "weak-signing-key"],
         r#"# the app, before
 SECRET_KEY = os.getenv("SECRET_KEY", "secret")
 # after: it does not start without a key, made by `openssl rand -hex 32`
@@ -60,7 +66,7 @@ jwt.decode(token, options={"verify_signature": False})
 jwt.decode(token, SECRET_KEY, algorithms=["HS256"])"#,
     ),
     (
-        &["token-without-end", "long-lived-token"],
+        &["token-lasts-long", "token-without-end", "long-lived-token"],
         r#"# the app
 expires = datetime.now(timezone.utc) + timedelta(minutes=15)
 jwt.encode({"sub": user.id, "exp": expires}, SECRET_KEY, algorithm="HS256")"#,
@@ -73,7 +79,7 @@ user.password = hashlib.sha256(password.encode()).hexdigest()
 user.password_hash = PasswordHasher().hash(password)",
     ),
     (
-        &["password-in-answer", "more-than-the-model"],
+        &["secret-shown", "field-not-declared", "password-in-answer", "more-than-the-model"],
         r#"# the app, before: the row as it is
 @app.get("/users/me")
 async def me(user: User = Depends(current_user)):
@@ -89,7 +95,7 @@ item = Item(**data.model_dump())
 item = Item(title=data.title, owner_id=user.id)",
     ),
     (
-        &["any-field-written"],
+        &["mass-assignment", "role-assigned", "any-field-written"],
         r#"# the app
 class UserUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -109,14 +115,14 @@ async def orders(limit: Annotated[int, Query(ge=1, le=100)] = 100): ...",
 file-size = "10 MiB""#,
     ),
     (
-        &["unbounded-input"],
+        &["input-breaks", "unbounded-input"],
         "# the app
 class Note(BaseModel):
     title: Annotated[str, Field(max_length=200)]
     tags: Annotated[list[str], Field(max_length=20)]",
     ),
     (
-        &["admin-without-role", "less-guarded"],
+        &["function-of-administrators", "admin-without-role", "less-guarded"],
         r#"# mantlet.toml
 [[authorization.allow]]
 paths = ["/admin", "/admin/{rest:path}"]
@@ -165,7 +171,7 @@ return {"settings": settings}
 return {"version": settings.version}"#,
     ),
     (
-        &["error-text"],
+        &["error-tells", "error-text"],
         r#"# the app, before
 except Exception as error:
     raise HTTPException(500, str(error))
@@ -182,31 +188,31 @@ app = FastAPI(debug=True)
 app = FastAPI()",
     ),
     (
-        &["docs-public"],
+        &["docs-reachable", "docs-public"],
         r#"# mantlet.toml
 [contract]
 docs = "reject""#,
     ),
     (
-        &["cors-any-origin", "cors-loose-pattern"],
+        &["foreign-origin", "any-origin", "cors-any-origin", "cors-loose-pattern"],
         r#"# the app, before
 allow_origins=["*"], allow_credentials=True
 # after
 allow_origins=["https://app.example.com"], allow_credentials=True"#,
     ),
     (
-        &["session-cookie", "cookie"],
+        &["session-cookie-is-open", "session-cookie", "cookie"],
         r#"# the app
 response.set_cookie("session", value, httponly=True, secure=True, samesite="lax")"#,
     ),
     (
-        &["headers-off"],
+        &["headers-missing", "headers-off"],
         r#"# mantlet.toml
 [headers]
 mode = "enforce""#,
     ),
     (
-        &["https-not-required"],
+        &["no-redirect-to-https", "https-not-required"],
         r#"# mantlet.toml, behind a proxy that ends TLS
 [client]
 trusted = ["10.0.0.5"]
@@ -215,7 +221,7 @@ trusted = ["10.0.0.5"]
 required = "always""#,
     ),
     (
-        &["hosts-not-checked"],
+        &["host-reflected", "hosts-not-checked"],
         r#"# mantlet.toml
 [host]
 allow = ["api.example.com"]"#,
@@ -385,4 +391,32 @@ subject = "GET /orders/{order_id}"
 reason  = "orders are public until the new login is there"
 until   = "2027-01-31""#,
     ),
+    (
+        &["accounts-told"],
+        r#"# the app: the same answer, whether or not the account exists
+if user is None or not verified(password, user.password_hash):
+    raise HTTPException(401, "wrong name or password")"#,
+    ),
+    (
+        &["input-before-login"],
+        "# the app: the credential is checked before the input of the operations
+router = APIRouter(dependencies=[Depends(current_user)])",
+    ),
+    (
+        &["no-hsts"],
+        r#"# mantlet.toml
+[headers.strict-transport-security]
+max-age = "365d""#,
+    ),
+    (
+        &["page-without-policy"],
+        r#"# the app
+response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'""#,
+    ),
+    (
+        &["answer-is-stored"],
+        r#"# the app
+response.headers["Cache-Control"] = "no-store""#,
+    ),
+    (&["method-trace"], "# the app: leave TRACE out of `methods` of routes and mounted apps"),
 ];

@@ -118,8 +118,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_has_an_example() {
+    fn every_rule_has_an_id_of_its_own_and_an_example() {
+        let mut ids = std::collections::BTreeSet::new();
         for rule in rule::all() {
+            assert!(ids.insert(rule.id), "{}: two rules have this id", rule.id);
             assert!(example(rule.id).is_some(), "{}: give it an example", rule.id);
         }
     }
