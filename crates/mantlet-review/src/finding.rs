@@ -1,6 +1,6 @@
 //! What was found, where, how that is known, and what closes it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -42,6 +42,13 @@ pub struct Place {
     /// From 1; none means the file as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
 }
 
 /// How something is known.
@@ -132,6 +139,24 @@ impl Finding {
     #[must_use]
     pub fn mended_by(self, text: impl Into<String>) -> Self {
         Self { fix: Some(Fix::Author { text: text.into() }), ..self }
+    }
+
+    /// What it is about, in words: the subject, and which one of several.
+    pub fn name(&self) -> String {
+        if self.part.is_empty() { self.subject.clone() } else { format!("{}, {}", self.subject, self.part) }
+    }
+
+    /// What is wrong, and at what.
+    pub fn told(&self) -> String {
+        if self.message.starts_with(&self.subject) {
+            return self.message.clone();
+        }
+        format!("{}: {}", self.name(), self.message)
+    }
+
+    /// Where it is written, unless that says no more than the subject does.
+    pub fn place_beside(&self) -> Option<String> {
+        self.place.as_ref().map(ToString::to_string).filter(|place| *place != self.subject)
     }
 
     /// By what a baseline knows it again: the rule, the subject and the part, however the line moves.

@@ -9,14 +9,22 @@
 //! - Findings are sorted and hold no time, so that the same app gives the same bytes.
 //! - No rule knows an app by its names. What only a word suggests is `low` at most.
 
+pub mod baseline;
 pub mod client;
 pub mod exchange;
+pub mod explain;
 pub mod finding;
 pub mod project;
+pub mod formats;
 pub mod proposal;
 pub mod review;
 pub mod rule;
 
+mod wrap;
+
 pub use finding::{Evidence, Finding, Fix, Place};
 pub use review::Review;
 pub use rule::{Level, Owasp, Practice, Rule};
+
+#[cfg(test)]
+mod rooms_tests;

@@ -2,7 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use mantlet_review::{Level, formats::Format};
 
 use crate::settings::Flag;
 
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Stand in front of an app that runs elsewhere
     Serve(ServeArguments),
+    /// Review an app: what is weak, how that is known, and what closes it
+    Check(CheckArguments),
     /// Print what an app accepts and returns, as JSON
     Contract(DescribeArguments),
     /// Print the SQL of row level security for the models that an app scopes
@@ -199,6 +202,56 @@ pub(crate) struct DescribeArguments {
     /// With --agreement: print JSON
     #[arg(long, requires = "agreement")]
     pub(crate) json: bool,
+}
+
+/// Review an app: what is weak, how that is known, and what closes it
+///
+/// Goes through the OWASP API Security Top 10 and a checklist for production, row by row. Reads the app's contract and the
+/// configuration as `mantlet contract` does. No request is sent.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 a mistake in the arguments or a file,
+3 not reviewed: the app cannot be imported, or has no operations.
+
+Examples:
+  mantlet check
+  mantlet check main:app --fail-on medium
+  mantlet check main:app --output report.html --output report.sarif
+  mantlet check main:app --accept \"known before the first review\" --until 2027-06-30
+  mantlet check --explain object-without-rule")]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) contract: ContractArguments,
+    /// Print the report in this format, or write it to --output in it [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = named(Format::ALL.map(Format::name)))]
+    pub(crate) format: Option<String>,
+    /// Write the report to a file; its suffix says the format: .txt .json .sarif .html .md .xml; repeat it for several
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Vec<PathBuf>,
+    /// Fail from this level on: info, low, medium, high or critical
+    #[arg(long, value_name = "LEVEL", default_value = "high", hide_possible_values = true,
+        value_parser = named(Level::ALL.map(Level::name)))]
+    pub(crate) fail_on: String,
+    /// Annotate the lines of a pull request on GitHub, and write the summary of the job
+    #[arg(long)]
+    pub(crate) github: bool,
+    /// Findings that are accepted [default: mantlet-check.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Accept what fails the review, for this reason: write it into the baseline
+    #[arg(long, value_name = "REASON")]
+    pub(crate) accept: Option<String>,
+    /// With --accept: the last day, such as 2027-01-31; `fixed`: until the finding is gone [default: fixed]
+    #[arg(long, value_name = "DATE", requires = "accept")]
+    pub(crate) until: Option<String>,
+    /// Say what a rule looks for and how to mend it; without RULE, list all rules
+    #[arg(long, value_name = "RULE", num_args = 0..=1, exclusive = true)]
+    #[expect(clippy::option_option, reason = "not given, given alone, given with a value")]
+    pub(crate) explain: Option<Option<String>>,
+}
+
+fn named(names: impl IntoIterator<Item = &'static str>) -> PossibleValuesParser {
+    PossibleValuesParser::new(names)
 }
 
 /// Print the SQL of row level security for the models that an app scopes

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Serve(arguments) => command::serve::serve(&arguments),
+        Command::Check(arguments) => command::check::check(&arguments),
         Command::Contract(arguments) => command::contract::contract(&arguments),
         Command::Rls(arguments) => command::rls::rls(&arguments),
         Command::Throttles(arguments) => command::throttles::throttles(&arguments),

@@ -79,6 +79,7 @@ const HOUSES: [House; 7] = [
             &["agreement", "ask", "describe", "suggest"],
             &[
                 "bans",
+                "check",
                 "config",
                 "contract",
                 "quotas",

@@ -130,11 +130,7 @@ impl Found {
     /// Whether a rule is proposed for an operation.
     pub fn is_proposed(&self, place: &Place) -> bool {
         let mut all = self.tables.iter().flat_map(|table| &table.proposals);
-        all.any(|proposal| {
-            proposal.paths.contains(&place.path)
-                && (proposal.methods.is_empty()
-                    || place.methods.iter().all(|method| proposal.methods.contains(method)))
-        })
+        all.any(|proposal| proposal.is_for(place))
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::Place;
+
 /// A rule that is proposed: whose an object has to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +48,12 @@ impl Proposal {
     /// Whether a mapper and the declared answers agree on whose the objects are.
     pub const fn is_sure(&self) -> bool {
         self.doubts.is_empty() && !self.is_assumed && self.missing.is_empty()
+    }
+
+    /// Whether it is about an operation.
+    pub fn is_for(&self, place: &Place) -> bool {
+        self.paths.contains(&place.path)
+            && (self.methods.is_empty() || place.methods.iter().all(|method| self.methods.contains(method)))
     }
 
     /// As it is written in the configuration.

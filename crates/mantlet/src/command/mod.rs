@@ -7,6 +7,7 @@ mod agreement;
 mod suggest;
 
 pub(crate) mod bans;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod keys;
