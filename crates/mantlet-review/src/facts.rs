@@ -197,7 +197,8 @@ impl<'f> Located<'f> {
     /// Whether it asks who is calling.
     pub(crate) fn is_secured(&self) -> bool {
         let caller = self.operation.objects.as_ref().is_some_and(|objects| objects.caller);
-        caller || !self.operation.security.is_empty()
+        let own = self.code().is_some_and(|code| code.caller);
+        caller || own || !self.operation.security.is_empty()
     }
 
     /// Whether it is shown that nothing asks for a credential.

@@ -756,6 +756,8 @@ def request_read(frame: Frame, call: Call) -> Value | None:
     found, name = known.attribute_in(call.node)
     if isinstance(found, ast.Attribute) and found.attr == "cookies":
         frame.effects.cookies_read.add(name)
+    if call.receiver is not None and call.receiver.verb == "headers" and call.name == "get":
+        return known.header(frame, call.args[0].live if call.args else None)
     return None
 
 

@@ -28,6 +28,7 @@ class Effects:
         self.asks: set[str] = set()  # attributes of the caller that it asks for, and may refuse
         self.measured: set[str] = set()  # inputs whose value, size or length it looks at
         self.refuses = False  # it may refuse for want of a credential or of a right
+        self.caller = False  # it finds out who is calling
         self.uses_caller = False
         self.assigns: dict[tuple[str, str], tuple[str, int]] = {}  # (store, field) -> where
         self.bounds: set[str] = set()  # inputs that say how many rows are read
@@ -48,6 +49,7 @@ class Effects:
         self.cookies_read |= other.cookies_read
         self.asks |= other.asks
         self.refuses |= other.refuses
+        self.caller |= other.caller
         if only_refusals:
             return
         self.uses_caller |= other.uses_caller

@@ -72,7 +72,7 @@ class Operations:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.known: dict[int, tuple[Any, Value, Effects]] = {}  # dependencies that were read
+        self.known: dict[int, tuple[Any, Value, Effects, bool]] = {}  # dependencies that were read
 
     def of(self, route: Any) -> dict[str, Any]:
         reader = Reader(self.shared)
@@ -110,6 +110,10 @@ class Operations:
                 found[name] = sent_value(info.annotation, sent, info)
                 if is_upload(info.annotation):
                     found[name] = uploaded(info.annotation, sent)
+                if reader.finds_caller and location in ("header", "cookie"):
+                    found[name] = Value(caller=True, credential=True)
+                    if location == "cookie":
+                        reader.effects.cookies_read.add(field.alias)
         for sub in dependant.dependencies:
             value = self.dependency(reader, sub, overrides)
             if sub.name is not None:
@@ -119,31 +123,44 @@ class Operations:
     def dependency(self, reader: Reader, sub: Any, overrides: Any) -> Value:
         call = overrides.get(sub.call, sub.call)
         if isinstance(inspect.unwrap(call) if inspect.isfunction(call) else call, SecurityBase):
+            reader.effects.caller = True
             return Value(caller=True, credential=True)
         takes_path = takes(sub)
         kept = self.known.get(id(call)) if not takes_path else None
         if kept is None:
-            inner = Reader(self.shared, finds_caller=takes_credentials(sub) and not takes_path)
-            value = None
-            try:
-                arguments = self.arguments(inner, sub, overrides)
-                value = run(inner, call, arguments)
-            except TooMuch:
-                inner.effects.is_whole = False
-            if value is None:
-                value = Value()
-                if is_class(call):
-                    value.cls = call
-            if finds_caller(sub) and not takes_path:
-                value = join(value, Value(caller=True))
-            elif credential_header(sub):
-                inner.effects.refuses = inner.effects.refuses or not inner.effects.is_whole
-            kept = (call, value, inner.effects)
+            kept = (call, *self.of_dependency(sub, call, overrides, takes_path))
             if not takes_path:
                 self.known[id(call)] = kept
-        _, value, effects = kept
-        reader.effects.add(effects, only_refusals=finds_caller(sub) and not takes_path)
+        _, value, effects, finds = kept
+        reader.effects.add(effects, only_refusals=finds and not takes_path)
         return value
+
+    def of_dependency(
+        self, sub: Any, call: Any, overrides: Any, takes_path: bool
+    ) -> tuple[Value, Effects, bool]:
+        """-> its value, what it does, and whether it finds out who is calling"""
+        value, effects = self.run(sub, call, overrides, takes_credentials(sub) and not takes_path)
+        finds = finds_caller(sub) or (effects.caller and effects.refuses)
+        if not finds and effects.refuses and reads_credentials(sub) and not takes_path:
+            # It has a way of its own to take a credential, and refuses those that it does not know.
+            value, effects = self.run(sub, call, overrides, True)
+            effects.caller = finds = True
+        if finds and not takes_path:
+            value = join(value, Value(caller=True))
+        return value, effects, finds
+
+    def run(self, sub: Any, call: Any, overrides: Any, finds: bool) -> tuple[Value, Effects]:
+        inner = Reader(self.shared, finds_caller=finds)
+        value = None
+        try:
+            value = run(inner, call, self.arguments(inner, sub, overrides))
+        except TooMuch:
+            inner.effects.is_whole = False
+        if value is None:
+            value = Value(cls=call) if is_class(call) else Value()
+            if reads_credentials(sub):  # it may refuse
+                inner.effects.refuses = True
+        return value, inner.effects
 
 
 def takes(dependant: Any) -> bool:
@@ -153,8 +170,14 @@ def takes(dependant: Any) -> bool:
     )
 
 
-def credential_header(dependant: Any) -> bool:
-    return bool(dependant.header_params or dependant.cookie_params)
+def reads_credentials(dependant: Any) -> bool:
+    """Whether it gets what credentials come in."""
+    return bool(
+        dependant.header_params
+        or dependant.cookie_params
+        or dependant.request_param_name
+        or dependant.http_connection_param_name
+    )
 
 
 def run(reader: Reader, call: Any, arguments: dict[str, Value]) -> Value | None:
@@ -163,10 +186,10 @@ def run(reader: Reader, call: Any, arguments: dict[str, Value]) -> Value | None:
     if is_class(function):
         made = Value(cls=function, attributes={})
         init = names_of(function).get("__init__")
-        if code_of(init) is not None:
-            reader.run(init, {"self": made, **arguments})
-        elif fields_of(function):
+        if fields_of(function):
             made.attributes = dict(arguments)
+        elif code_of(init) is not None:
+            reader.run(init, {"self": made, **arguments})
         return made
     if code_of(function) is None:
         method = names_of(type(function)).get("__call__")
@@ -296,7 +319,10 @@ def written(effects: Effects) -> dict[str, Any]:
         "measured": sorted(effects.measured),
         "bounds": sorted(effects.bounds - {""}),
     }
-    flags = {"refuses": effects.refuses, "uses-caller": effects.uses_caller, "partial": not effects.is_whole}
+    flags = {
+        "refuses": effects.refuses,
+        "caller": effects.caller and effects.refuses,
+        "uses-caller": effects.uses_caller, "partial": not effects.is_whole}
     return {
         **{name: value for name, value in lists.items() if value},
         **{name: True for name, value in flags.items() if value},

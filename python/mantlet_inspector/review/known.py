@@ -32,6 +32,9 @@ BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
 REFUSALS = (401, 403, 404)
 REFUSING = re.compile(r"auth|permission|forbid|denied|credential|access|login|privilege", re.IGNORECASE)
+# Parts of a request that say who is calling.
+OF_CALLERS = ("headers", "cookies", "session", "state", "user", "auth")
+CREDENTIAL = re.compile(r"auth|token|key|session|user|signature|secret|cookie|tenant", re.IGNORECASE)
 SQL = re.compile(
     r"\s*\(?\s*(select|insert|update|delete|with|replace|create|alter|drop|truncate|merge|call|exec)\b", re.I
 )
@@ -203,6 +206,8 @@ def key_of(value: Value) -> Value:
 
 def subscript(frame: Frame, value: Value, key: Value, quiet: bool = False) -> Value:
     name = key.live if type(key.live) in (str, int) else None
+    if value.verb == "headers":
+        return header(frame, name)
     if is_container(value):
         if not quiet:
             touched(frame, value.store, READ, key.caller)
@@ -220,6 +225,14 @@ def subscript(frame: Frame, value: Value, key: Value, quiet: bool = False) -> Va
     if type(value.live) is dict and name in value.live:
         return live(value.live[name])
     return depending([value, key])
+
+
+def header(frame: Frame, name: Any) -> Value:
+    """One of a request; most of them say nothing of the caller."""
+    if type(name) is str and CREDENTIAL.search(name) is None:
+        return Value()
+    frame.effects.caller = True
+    return Value(caller=True, credential=True)
 
 
 def touched(frame: Frame, store: str | None, how: str, by_caller: bool = False, owned: bool = False) -> None:

@@ -12,6 +12,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from starlette.requests import Request
+
 from mantlet_inspector.review import calls, known
 from mantlet_inspector.review.effects import Effects, below_project
 from mantlet_inspector.review.values import NOTHING, Sent, Value, depending, field_value, join, live
@@ -296,6 +298,10 @@ class Frame:
             field = field_value(value, name)
             if field is not None:
                 return field
+        if value.cls is Request and name in known.OF_CALLERS:
+            if name != "headers":
+                self.effects.caller = True
+            return Value(caller=name != "headers", verb=name, credential=True)
         if is_class(value.live):
             table = self.reader.shared.table_of(value.live)
             if table is not None and (name in table.columns or name in table.related):

@@ -150,6 +150,9 @@ pub struct Code {
     /// It may refuse for want of a credential or of a right.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refuses: bool,
+    /// It finds out who is calling, and refuses a caller that it does not know.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub caller: bool,
     /// It looks at who is calling, beyond that there is a caller.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub uses_caller: bool,
