@@ -344,6 +344,8 @@ def executed_sql(frame: Frame, call: Call, sql: Value, parameters: Value) -> Val
     elif (is_callers and parameters.keys is not None) or (is_callers and not parameters.keys):
         frame.effects.touch(target).by_caller = True
         frame.effects.uses_caller = True
+    if how == MADE:
+        frame.effects.makes_account |= any(map(names_password, re.findall(r"\w+", words)))
     written(frame, call, sql, words, how, target, parameters)
     bounds_in(frame, words, parameters)
     columns = words[len(verb) + 1 :] if verb == "select" else ""
@@ -648,8 +650,8 @@ def new_row(frame: Frame, call: Call, table: Any, cls: Any, values: Value, besid
         some = Value(fields=dump.fields & frozenset(table.columns), model=dump.model)
         known.assigned_fields(frame, table.name, some, call.node)
         known.plain_fields(frame, some, call.node)
-    touch = frame.effects.touch(table.name)
-    touch.owned |= any(known.holds_caller(one) for one in keys.values())
+    known.made(frame, table.name, keys)
+    frame.effects.makes_account |= any(map(names_password, values.fields or ()))
     return Value(store=table.name, cls=cls, made=True)
 
 
@@ -679,6 +681,7 @@ def made_object(frame: Frame, call: Call) -> Value | None:
             frame.reader.run(init, arguments, frame.depth + 1)
             return made
     if str(cls.__module__).partition(".")[0] in CLIENTS:
+        verified(frame, call)
         return Value(cls=cls)
     if is_model(cls):
         keys = dict(call.named)
@@ -777,14 +780,18 @@ def asked(frame: Frame, call: Call) -> None:
     url = call.argument(number, "url")
     if url is not None and free(frame, url) and is_host_free(url):
         frame.effects.sign("request-to-input", frame.shown, call.node.lineno, input=min(free(frame, url)))
-    verify = call.named.get("verify") or call.named.get("ssl")
-    if verify is not None and verify.live is False:
-        frame.effects.sign("unverified-peer", frame.shown, call.node.lineno)
+    verified(frame, call)
     if url is not None and known.start_of(url).startswith("http://") and not is_local(known.start_of(url)):
         frame.effects.sign("plain-http", frame.shown, call.node.lineno)
     found = call.callee.live
     if full_name(found).startswith("requests.") and "timeout" not in call.named and not call.spread:
         frame.effects.sign("no-timeout", frame.shown, call.node.lineno)
+
+
+def verified(frame: Frame, call: Call) -> None:
+    verify = call.named.get("verify") or call.named.get("ssl")
+    if verify is not None and verify.live is False:
+        frame.effects.sign("unverified-peer", frame.shown, call.node.lineno)
 
 
 def is_local(url: str) -> bool:

@@ -16,6 +16,7 @@ class Touch:
     how: set[str] = dataclasses.field(default_factory=set)
     by_caller: bool = False  # they are chosen by who is calling
     owned: bool = False  # new ones are the caller's
+    owners: set[str] = dataclasses.field(default_factory=set)  # by these fields
 
 
 class Effects:
@@ -28,11 +29,14 @@ class Effects:
         self.asks: set[str] = set()  # attributes of the caller that it asks for, and may refuse
         self.measured: set[str] = set()  # inputs whose value, size or length it looks at
         self.refuses = False  # it may refuse for want of a credential or of a right
+        self.excuses: set[str] = set()  # those that stand for being the owner
+        self.raises = False
         self.caller = False  # it finds out who is calling
         self.uses_caller = False
         self.assigns: dict[tuple[str, str], tuple[str, int]] = {}  # (store, field) -> where
         self.bounds: set[str] = set()  # inputs that say how many rows are read
         self.answer: dict[str, Any] | None = None
+        self.makes_account = False
         self.is_whole = True  # all of its code was read
 
     def touch(self, store: str) -> Touch:
@@ -49,10 +53,13 @@ class Effects:
         self.cookies_read |= other.cookies_read
         self.asks |= other.asks
         self.refuses |= other.refuses
+        self.excuses |= other.excuses
+        self.raises |= other.raises
         self.caller |= other.caller
         if only_refusals:
             return
         self.uses_caller |= other.uses_caller
+        self.makes_account |= other.makes_account
         self.bounds |= other.bounds
         self.measured |= other.measured
         self.assigns.update(other.assigns)
@@ -62,6 +69,7 @@ class Effects:
             own.how |= touch.how
             own.by_caller |= touch.by_caller
             own.owned |= touch.owned
+            own.owners |= touch.owners
 
 
 def below_project(file: str) -> str | None:

@@ -140,7 +140,7 @@ class Operations:
     ) -> tuple[Value, Effects, bool]:
         """-> its value, what it does, and whether it finds out who is calling"""
         value, effects = self.run(sub, call, overrides, takes_credentials(sub) and not takes_path)
-        finds = finds_caller(sub) or (effects.caller and effects.refuses)
+        finds = finds_caller(sub) or (effects.caller and (effects.refuses or effects.raises))
         if not finds and effects.refuses and reads_credentials(sub) and not takes_path:
             # It has a way of its own to take a credential, and refuses those that it does not know.
             value, effects = self.run(sub, call, overrides, True)
@@ -297,6 +297,7 @@ def written(effects: Effects) -> dict[str, Any]:
             "how": sorted(one.how),
             **({"by-caller": True} if one.by_caller else {}),
             **({"owned": True} if one.owned else {}),
+            **({"owners": sorted(one.owners)} if one.owners else {}),
         }
         for store, one in sorted(effects.touches.items())
         if one.how
@@ -316,13 +317,17 @@ def written(effects: Effects) -> dict[str, Any]:
         "cookies": cookies,
         "reads-cookies": sorted(effects.cookies_read),
         "asks": sorted(effects.asks),
+        "excuses": sorted(effects.excuses),
         "measured": sorted(effects.measured),
         "bounds": sorted(effects.bounds - {""}),
     }
     flags = {
         "refuses": effects.refuses,
-        "caller": effects.caller and effects.refuses,
-        "uses-caller": effects.uses_caller, "partial": not effects.is_whole}
+        "caller": effects.caller and (effects.refuses or effects.raises),
+        "makes-account": effects.makes_account,
+        "uses-caller": effects.uses_caller,
+        "partial": not effects.is_whole,
+    }
     return {
         **{name: value for name, value in lists.items() if value},
         **{name: True for name, value in flags.items() if value},

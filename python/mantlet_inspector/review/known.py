@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 
 CONTAINERS = (dict, list, set, collections.defaultdict, collections.OrderedDict, collections.deque)
 # Functions that say nothing of what they are told.
-PLAIN_CALLS = {"isinstance", "len", "bool", "hasattr", "getattr", "any", "all", "str", "int", "set", "get"}
+PLAIN_CALLS = {
+    "compare_digest",
+    "isinstance",
+    "len",
+    "bool",
+    "hasattr",
+    "getattr",
+    "any",
+    "all",
+    "str",
+    "int",
+    "set",
+    "get",
+}
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
 REFUSALS = (401, 403, 404)
@@ -43,7 +56,7 @@ SQL_TABLES = re.compile(r"\b(?:from|into|update|join)\s+[\"`\[]?([A-Za-z_][\w.]*
 
 def names_password(name: str) -> bool:
     """As fields of passwords are called where a standard does not say it."""
-    return PASSWORD.fullmatch(name.lower()) is not None
+    return PASSWORD.fullmatch(name.lower().replace("passphrase", "password")) is not None
 
 
 def sends_password(value: Value) -> bool:
@@ -75,6 +88,7 @@ def text(parts: list[Value]) -> Value:
     if all(type(one) is str for one in pieces):
         return live("".join(pieces))  # pyright: ignore
     made.pieces = tuple(pieces)
+    made.is_mixed |= len(pieces) > 1
     return made
 
 
@@ -108,7 +122,9 @@ def combined(frame: Frame, op: ast.operator, left: Value, right: Value, node: An
         return calculated(op, numbers[0], numbers[1])
     if isinstance(op, (ast.Add, ast.Mult)) and all(one.item is not None for one in (left, right)):
         return join(left, right)
-    return depending([left, right])
+    made = depending([left, right])
+    made.is_mixed = True
+    return made
 
 
 def calculated(op: ast.operator, left: Any, right: Any) -> Value:
@@ -279,6 +295,8 @@ def set_attribute(frame: Frame, target: Value, name: str, value: Value, node: An
 def assigned(frame: Frame, target: Value, name: str, value: Value, node: Any) -> None:
     if value.from_sent and value.from_sent.isdisjoint(frame.reader.validated) and target.store is not None:
         frame.effects.assigns.setdefault((target.store, name), (frame.shown, node.lineno))
+    if target.made:
+        made(frame, target.store, {name: value})
     if names_password(name) and sends_password(value) and not value.pieces:
         frame.effects.sign("password-in-plain", frame.shown, node.lineno)
 
@@ -293,8 +311,22 @@ def assigned_fields(frame: Frame, store: str | None, value: Value, node: Any) ->
         frame.effects.assigns.setdefault((store, "*"), (frame.shown, node.lineno))
 
 
+def made(frame: Frame, store: str | None, keys: dict[str, Value]) -> None:
+    """A new object: who has made it, and whether it is an account."""
+    if store is None:
+        return
+    touch = frame.effects.touch(store)
+    for name, one in keys.items():
+        if one.caller and not one.is_mixed:
+            touch.owned = True
+            touch.owners.add(name)
+        frame.effects.makes_account |= names_password(name)
+
+
 def stored(frame: Frame, store: str | None, value: Value, node: Any) -> None:
     """A new object."""
+    made(frame, store, value.keys or {})
+    frame.effects.makes_account |= any(map(names_password, value.fields or ()))
     assigned_fields(frame, store, without(value, value.keys), node)
     for name, one in (value.keys or {}).items():
         if names_password(name) and sends_password(one) and not one.pieces:

@@ -149,8 +149,14 @@ class Frame:
             elif isinstance(one, ast.Call) and not known.is_length(one):
                 for argument in one.args:
                     self.validated(self.quietly(argument))
+                if isinstance(one.func, ast.Attribute):  # `url.startswith("/")`
+                    receiver = self.quietly(one.func.value)
+                    self.reader.validated |= receiver.sent
         if refusing:
-            self.effects.asks |= set(self.asked(node))
+            # `if order.owner != me.id and not me.is_admin`: a right in place of being the owner.
+            is_either = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
+            is_excuse = is_either and any(map(self.is_about_owner, ast.walk(node)))
+            (self.effects.excuses if is_excuse else self.effects.asks).update(self.asked(node))
 
     def asked(self, node: ast.expr) -> Iterator[str]:
         """Attributes of the caller in a condition. One that is compared with an object, or with what
@@ -174,6 +180,13 @@ class Frame:
         for one in ast.iter_child_nodes(node):
             if isinstance(one, ast.expr):
                 yield from self.asked(one)
+
+    def is_about_owner(self, node: ast.AST) -> bool:
+        """Whether the caller is compared with an object, or with what the client has sent."""
+        if not isinstance(node, ast.Compare):
+            return False
+        values = [self.quietly(one) for one in (node.left, *node.comparators)]
+        return any(one.caller for one in values) and known.is_about_objects(values)
 
     def validated(self, value: Value) -> None:
         self.reader.validated |= value.sent | value.from_sent
@@ -217,6 +230,7 @@ class Frame:
         return True
 
     def raises(self, node: ast.Raise) -> bool:
+        self.effects.raises = True
         if node.exc is not None:
             self.value(node.exc)
         return True
@@ -325,7 +339,8 @@ class Frame:
             if type(method) is types.FunctionType:
                 return Value(method=(value, method), caller=value.caller)
             if is_class(value.cls) and name in annotations_of(value.cls):
-                return known.of_annotation(annotations_of(value.cls)[name], value.cls)
+                named = known.of_annotation(annotations_of(value.cls)[name], value.cls)
+                return join(named, depending([value]))
         if value.store is not None:
             return Value(
                 store=value.store,

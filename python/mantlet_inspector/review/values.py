@@ -56,6 +56,7 @@ class Value:
     error: str | None = None  # the text of an exception of this class
     seconds: float | None = None  # a time so much later than now, or a duration
     credential: bool = False  # it depends on a credential
+    is_mixed: bool = False  # it is made of several
 
     def is_text(self) -> bool:
         return bool(self.pieces) or type(self.live) is str
@@ -96,6 +97,7 @@ def join(one: Value, other: Value) -> Value:
         error=one.error or other.error,
         seconds=max(seconds) if None not in seconds else None,  # pyright: ignore
         credential=one.credential or other.credential,
+        is_mixed=one.is_mixed or other.is_mixed,
     )
 
 
@@ -106,6 +108,7 @@ def depending(values: Iterable[Value]) -> Value:
         made.from_sent |= one.sent | one.from_sent
         made.caller |= one.caller
         made.credential |= one.credential
+        made.is_mixed |= one.is_mixed
     return made
 
 

@@ -141,6 +141,9 @@ pub struct Code {
     /// Attributes of the caller that decide whether it refuses: `is_admin`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<String>,
+    /// Those that let a caller do what else only the owner may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excuses: Vec<String>,
     /// Inputs that say how many rows are read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<String>,
@@ -153,6 +156,9 @@ pub struct Code {
     /// It finds out who is calling, and refuses a caller that it does not know.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub caller: bool,
+    /// It makes an object with a password.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub makes_account: bool,
     /// It looks at who is calling, beyond that there is a caller.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub uses_caller: bool,
@@ -239,6 +245,9 @@ pub struct Touch {
     /// New ones hold who has made them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owned: bool,
+    /// The fields in which they hold it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
 }
 
 /// What can be done to objects.

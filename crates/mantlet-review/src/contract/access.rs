@@ -49,7 +49,8 @@ fn writes(app: &App<'_>, review: &mut Review) {
         let judged = one.is_secured() || one.whole_code().is_some();
         seen += usize::from(judged);
         unread += usize::from(!judged);
-        if !one.is_open() || app.purpose(one).is_some() || app.has_allow_rule(one) || needs_key(app, one) {
+        let makes_account = one.code().is_some_and(|code| code.makes_account);
+        if !one.is_open() || makes_account || app.purpose(one).is_some() || app.has_allow_rule(one) || needs_key(app, one) {
             continue;
         }
         let found = changed(one).find(|store| secured.contains_key(store) || owned.contains(store));

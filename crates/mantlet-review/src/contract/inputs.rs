@@ -54,6 +54,7 @@ fn page_sizes(app: &App<'_>, one: &Located<'_>, review: &mut Review) -> usize {
             }
             // Code that was understood, and does not read so many rows, says that the name means something else.
             let level = match (shown, one.whole_code()) {
+                (true, _) if one.is_restricted() => Level::Low,
                 (true, _) => Level::Medium,
                 (false, Some(code)) if code.touches.is_empty() => continue,
                 (false, _) => Level::Low,
@@ -123,7 +124,7 @@ fn upload(app: &App<'_>, one: &Located<'_>, review: &mut Review) -> bool {
     let measured = one.code().is_none_or(|code| {
         let inputs = one.operation.inputs.iter().filter(|input| input.location == Location::Body);
         let mut names = inputs.flat_map(|input| input.take.names());
-        code.partial || names.any(|name| code.measured.iter().any(|one| one.split('.').next() == Some(name)))
+        code.partial || names.any(|name| code.measured.iter().any(|one| one == name))
     });
     if measured || app.limits_files(one) || one.operation.refuses_first.is_some() || one.is_guarded {
         return true;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mantlet_contract::model::{How, Owner, SignKind};
+use mantlet_contract::model::{How, SignKind};
 use mantlet_controls::Mode;
 
 use crate::{
@@ -51,7 +51,8 @@ fn answers(app: &App<'_>, review: &mut Review) {
         let (Some(columns), Some((fields, other))) = (columns(app, rows), declared.get(rows)) else { continue };
         let beyond: Vec<_> = columns.iter().filter(|column| !fields.contains(column.as_str())).collect();
         let known = columns.len() - beyond.len();
-        if beyond.is_empty() || known * 2 < columns.len() || one.is_restricted() || other == &one.name() {
+        let is_head = one.methods.iter().all(|method| method == "HEAD");
+        if is_head || beyond.is_empty() || known * 2 < columns.len() || one.is_restricted() || other == &one.name() {
             continue;
         }
         let names: Vec<_> = beyond.iter().map(|name| format!("`{name}`")).collect();
@@ -97,7 +98,7 @@ fn takes_out_hashes(app: &App<'_>) -> bool {
 fn rights<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
     let user = app.facts.contract.objects.as_ref().and_then(|objects| objects.user.as_ref());
     let roles = user.into_iter().flat_map(|user| &user.roles).map(|role| role.name.as_str());
-    let asked = app.operations.iter().filter_map(Located::code).flat_map(|code| &code.asks);
+    let asked = app.operations.iter().filter_map(Located::code).flat_map(|code| code.asks.iter().chain(&code.excuses));
     roles.chain(asked.map(String::as_str)).filter(|name| is_right(name)).collect()
 }
 
@@ -123,7 +124,7 @@ fn inputs(app: &App<'_>, review: &mut Review) {
                 let finding = Finding::new(&api::ROLE_FROM_INPUT, one.name(), message).part(&assign.field);
                 let finding = finding.fact(format!("`{}` decides about rights", assign.field));
                 review.found(finding.at(place).mended_by("Take the field out of the input model."));
-            } else if owners.get(store) == Some(&assign.field.as_str()) && !code.uses_caller && one.is_secured() {
+            } else if owners.contains(&(store, assign.field.as_str())) && !code.uses_caller && one.is_secured() {
                 let message = format!("{} takes `{}` of `{store}` from the client", one.name(), assign.field);
                 let finding = Finding::new(&api::OWNER_FROM_INPUT, one.name(), message).part(&assign.field);
                 let finding = finding.fact(format!("`{}` says whose the object is", assign.field));
@@ -133,12 +134,8 @@ fn inputs(app: &App<'_>, review: &mut Review) {
     }
 }
 
-/// Columns that name the owner, by table.
-fn owners<'a>(app: &'a App<'_>) -> BTreeMap<&'a str, &'a str> {
-    let tables = app.facts.contract.objects.iter().flat_map(|objects| &objects.tables);
-    let owned = tables.filter_map(|table| match &table.owner {
-        Owner::Column { step, .. } if !step.part => Some((table.name.as_str(), step.field.as_str())),
-        _ => None,
-    });
-    owned.collect()
+/// Fields that hold who has made an object, as other operations see to it.
+fn owners<'a>(app: &'a App<'_>) -> BTreeSet<(&'a str, &'a str)> {
+    let touches = app.operations.iter().filter_map(Located::code).flat_map(|code| &code.touches);
+    touches.flat_map(|touch| touch.owners.iter().map(|owner| (touch.store.as_str(), owner.as_str()))).collect()
 }

@@ -36,9 +36,9 @@ def end(answer: Response, ticket: str) -> None:
     answer.delete_cookie("ledger_session")
 
 
-async def caller(db: Db, ledger_session: Annotated[str | None, Cookie()] = None) -> Account:
+def caller(db: Db, ledger_session: Annotated[str | None, Cookie()] = None) -> Account:
     number = _open.get(ledger_session or "")
-    account = await db.get(Account, number) if number is not None else None
+    account = db.get(Account, number) if number is not None else None
     if account is None:
         raise HTTPException(401, "log in first")
     return account
@@ -53,8 +53,8 @@ def auditor(who: Caller) -> Account:
     return who
 
 
-async def member(team_id: int, who: Caller, db: Db) -> int:
-    if await db.get(Seat, (team_id, who.id)) is None:
+def member(team_id: int, who: Caller, db: Db) -> int:
+    if db.get(Seat, (team_id, who.id)) is None:
         raise HTTPException(404, "no such team")
     return team_id
 
@@ -62,13 +62,13 @@ async def member(team_id: int, who: Caller, db: Db) -> int:
 Team = Annotated[int, Depends(member)]
 
 
-async def own_posting(posting_id: int, who: Caller, db: Db) -> Posting:
+def own_posting(posting_id: int, who: Caller, db: Db) -> Posting:
     statement = (
         select(Posting)
         .join(Seat, Seat.team_id == Posting.team_id)
         .where(Posting.id == posting_id, Seat.account_id == who.id)
     )
-    found = (await db.execute(statement)).scalar_one_or_none()
+    found = db.execute(statement).scalar_one_or_none()
     if found is None:
         raise HTTPException(404, "no such posting")
     return found

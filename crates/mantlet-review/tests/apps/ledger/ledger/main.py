@@ -72,8 +72,8 @@ hooks = APIRouter(prefix="/hooks", tags=["hooks"])
 
 
 @door.post("/login", response_model=AccountOut)
-async def log_in(given: Credentials, answer: Response, db: Db):
-    found = (await db.scalars(select(Account).where(Account.login == given.login))).first()
+def log_in(given: Credentials, answer: Response, db: Db):
+    found = db.scalars(select(Account).where(Account.login == given.login)).first()
     if found is None or not is_right(given.password, found.password_hash):
         raise HTTPException(401, "wrong login or password")
     begin(answer, found)
@@ -81,71 +81,71 @@ async def log_in(given: Credentials, answer: Response, db: Db):
 
 
 @door.post("/register", response_model=AccountOut, status_code=201)
-async def register(given: Credentials, db: Db):
+def register(given: Credentials, db: Db):
     made = Account(login=given.login, password_hash=scramble(given.password))
     db.add(made)
-    await db.commit()
+    db.commit()
     return made
 
 
 @door.post("/logout", status_code=204)
-async def log_out(answer: Response, who: Caller, ledger_session: Annotated[str, Cookie()]):
+def log_out(answer: Response, who: Caller, ledger_session: Annotated[str, Cookie()]):
     end(answer, ledger_session)
 
 
 @door.get("/me", response_model=AccountOut)
-async def me(who: Caller):
+def me(who: Caller):
     return who
 
 
 @teams.get("", response_model=list[PostingOut])
-async def team_postings(
+def team_postings(
     team: Team,
     db: Db,
     order: Literal["newest", "largest"] = "newest",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ):
     statement = f"SELECT * FROM posting WHERE team_id = :team ORDER BY {ORDERS[order]} LIMIT :limit"
-    rows = await db.execute(text(statement), {"team": team, "limit": limit})
+    rows = db.execute(text(statement), {"team": team, "limit": limit})
     return rows.mappings().all()
 
 
 @teams.post("", response_model=PostingOut, status_code=201)
-async def enter(team: Team, new: PostingIn, who: Caller, db: Db):
+def enter(team: Team, new: PostingIn, who: Caller, db: Db):
     made = Posting(**new.model_dump(), team_id=team, entered_by=who.id)
     db.add(made)
-    await db.commit()
+    db.commit()
     return made
 
 
 @teams.get("/search", response_model=list[PostingOut])
-async def search(team: Team, words: Annotated[str, Query(max_length=50)], db: Db):
+def search(team: Team, words: Annotated[str, Query(max_length=50)], db: Db):
     statement = select(Posting).where(Posting.team_id == team, Posting.memo.contains(words, autoescape=True))
-    return (await db.scalars(statement.limit(50))).all()
+    return db.scalars(statement.limit(50)).all()
 
 
 @postings.get("/{posting_id}", response_model=PostingOut)
-async def posting(found: Annotated[Posting, Depends(own_posting)]):
+def posting(found: Annotated[Posting, Depends(own_posting)]):
     return found
 
 
 @postings.patch("/{posting_id}", response_model=PostingOut)
-async def correct(found: Annotated[Posting, Depends(own_posting)], change: PostingIn, db: Db):
+def correct(found: Annotated[Posting, Depends(own_posting)], change: PostingIn, db: Db):
     for name, value in change.model_dump().items():
         setattr(found, name, value)
-    await db.commit()
+    db.commit()
     return found
 
 
 @postings.delete("/{posting_id}", status_code=204)
-async def strike(found: Annotated[Posting, Depends(own_posting)], db: Db):
-    await db.delete(found)
-    await db.commit()
+def strike(found: Annotated[Posting, Depends(own_posting)], db: Db):
+    db.delete(found)
+    db.commit()
 
 
 @postings.post("/{posting_id}/receipt", status_code=204)
-async def receipt(found: Annotated[Posting, Depends(own_posting)], picture: UploadFile):
-    content = await picture.read(2_000_001)
+def receipt(found: Annotated[Posting, Depends(own_posting)], picture: UploadFile):
+    content = picture.file.read(2_000_001)
     if len(content) > 2_000_000:
         raise HTTPException(413, "too large")
     name = PurePath(picture.filename or "receipt").name
@@ -154,87 +154,87 @@ async def receipt(found: Annotated[Posting, Depends(own_posting)], picture: Uplo
 
 
 @articles.get("", response_model=list[ArticleOut])
-async def all_articles(db: Db, limit: Annotated[int, Query(ge=1, le=50)] = 20):
-    return (await db.scalars(select(Article).order_by(Article.id).limit(limit))).all()
+def all_articles(db: Db, limit: Annotated[int, Query(ge=1, le=50)] = 20):
+    return db.scalars(select(Article).order_by(Article.id).limit(limit)).all()
 
 
 @articles.get("/mine", response_model=list[ArticleOut])
-async def my_articles(who: Caller, db: Db):
-    return (await db.scalars(select(Article).where(Article.author_id == who.id).limit(50))).all()
+def my_articles(who: Caller, db: Db):
+    return db.scalars(select(Article).where(Article.author_id == who.id).limit(50)).all()
 
 
 @articles.get("/{article_id}", response_model=ArticleOut)
-async def article(article_id: int, db: Db):
-    found = await db.get(Article, article_id)
+def article(article_id: int, db: Db):
+    found = db.get(Article, article_id)
     if found is None:
         raise HTTPException(404, "no such article")
     return found
 
 
 @articles.post("", response_model=ArticleOut, status_code=201)
-async def publish(new: ArticleIn, who: Caller, db: Db):
+def publish(new: ArticleIn, who: Caller, db: Db):
     made = Article(headline=new.headline, body=new.body, author_id=who.id)
     db.add(made)
-    await db.commit()
+    db.commit()
     return made
 
 
 @articles.put("/{article_id}", response_model=ArticleOut)
-async def rewrite(article_id: int, new: ArticleIn, who: Caller, db: Db):
-    found = await db.get(Article, article_id)
+def rewrite(article_id: int, new: ArticleIn, who: Caller, db: Db):
+    found = db.get(Article, article_id)
     if found is None or found.author_id != who.id:
         raise HTTPException(404, "no such article")
     found.headline, found.body = new.headline, new.body
-    await db.commit()
+    db.commit()
     return found
 
 
 @staff.get("/accounts", response_model=list[AccountOut])
-async def accounts(db: Db):
-    return (await db.scalars(select(Account).limit(500))).all()
+def accounts(db: Db):
+    return db.scalars(select(Account).limit(500)).all()
 
 
 @staff.patch("/accounts/{account_id}", response_model=AccountOut)
-async def grant(account_id: Annotated[int, Path(ge=1)], change: Grant, db: Db):
-    found = await db.get(Account, account_id)
+def grant(account_id: Annotated[int, Path(ge=1)], change: Grant, db: Db):
+    found = db.get(Account, account_id)
     if found is None:
         raise HTTPException(404, "no such account")
     found.is_auditor = change.is_auditor
-    await db.commit()
+    db.commit()
     return found
 
 
 @staff.delete("/postings/{posting_id}", status_code=204)
-async def strike_any(posting_id: int, db: Db):
-    found = await db.get(Posting, posting_id)
+def strike_any(posting_id: int, db: Db):
+    found = db.get(Posting, posting_id)
     if found is not None:
-        await db.delete(found)
-        await db.commit()
+        db.delete(found)
+        db.commit()
 
 
 @hooks.post("/bank", status_code=204)
-async def bank(body: Annotated[bytes, Depends(signed)], db: Db):
+def bank(body: Annotated[bytes, Depends(signed)], db: Db):
     told = json.loads(body)
-    found = await db.get(Posting, int(told["posting"]))
+    found = db.get(Posting, int(told["posting"]))
     if found is not None:
         found.memo = "booked"
-        await db.commit()
+        db.commit()
 
 
 @hooks.get("/rate/{currency}")
-async def rate(currency: Annotated[str, Path(pattern="^[A-Z]{3}$")], who: Caller) -> dict[str, float]:
-    async with httpx.AsyncClient(timeout=5) as client:
-        answer = await client.get(f"https://rates.example.com/v1/{currency}")
+def rate(currency: Annotated[str, Path(pattern="^[A-Z]{3}$")], who: Caller) -> dict[str, float]:
+    with httpx.Client(timeout=5) as client:
+        answer = client.get(f"https://rates.example.com/v1/{currency}")
     return {"rate": float(answer.json()["rate"])}
 
 
 @hooks.post("/import", status_code=202)
-async def fetch(given: Import, who: Caller) -> dict[str, str]:
+def fetch(given: Import, who: Caller) -> dict[str, str]:
     url = str(given.source)
     if urlsplit(url).hostname not in PARTNERS:
         raise HTTPException(422, "not a partner")
-    async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
-        answer = await client.get(url)
+    with httpx.Client(timeout=5, follow_redirects=False) as client:
+        answer = client.get(url)
     return {"digest": hashlib.sha256(answer.content).hexdigest()}
 
 

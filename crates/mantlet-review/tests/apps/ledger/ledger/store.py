@@ -1,12 +1,11 @@
 """Tables of a ledger that teams share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import ForeignKey, String
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, String, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 
 class Table(DeclarativeBase):
@@ -52,14 +51,12 @@ class Article(Table):
     body: Mapped[str] = mapped_column(String(5000))
 
 
-_sessions: list[async_sessionmaker[AsyncSession]] = []
+make = sessionmaker(create_engine("sqlite://"))
 
 
-async def get_session() -> AsyncIterator[AsyncSession]:
-    if not _sessions:
-        _sessions.append(async_sessionmaker(create_async_engine("sqlite+aiosqlite://")))
-    async with _sessions[0]() as session:
+def get_session() -> Iterator[Session]:
+    with make() as session:
         yield session
 
 
-Db = Annotated[AsyncSession, Depends(get_session)]
+Db = Annotated[Session, Depends(get_session)]
