@@ -204,7 +204,7 @@ impl<'f> Located<'f> {
     /// Whether it is shown that nothing asks for a credential.
     pub(crate) fn is_open(&self) -> bool {
         let quiet = self.whole_code().is_some_and(|code| !code.refuses && !code.uses_caller && code.asks.is_empty());
-        quiet && !self.is_guarded && !self.is_secured() && self.operation.header_names().next().is_none()
+        quiet && !self.is_guarded && !self.is_secured()
     }
 
     /// Whether it is for some callers only: by a role, or a scope.

@@ -44,7 +44,9 @@ fn careless() -> Vec<Subject> {
         python: DEV,
         list: root().join("crates/mantlet-review/tests/apps/shop.txt"),
     };
-    vec![shop, own("fleet", "fleet.app:app", IDENTITY), own("library", "service:app", DEV)]
+    vec![shop, own("fleet", "fleet.app:app", IDENTITY), own("library", "service:app", DEV),
+        own("clinic", "clinic.main:app", IDENTITY),
+    ]
 }
 
 fn sound() -> Vec<Subject> {

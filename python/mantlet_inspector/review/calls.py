@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import inspect
 import logging
+import random
 import re
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,10 +17,10 @@ from mantlet_inspector.objects.models import is_model, known_fields
 from mantlet_inspector.review import known
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
 from mantlet_inspector.review.known import is_container, names_password, sends_password
-from mantlet_inspector.review.values import NOTHING, Value, depending, join, live, takes_any_field
+from mantlet_inspector.review.values import NOTHING, Sent, Value, depending, join, live, takes_any_field
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of, is_class, is_module, name_in
-from mantlet_inspector.source.stored import bases_of, class_name, module_of, names_of
+from mantlet_inspector.source.stored import attributes, bases_of, class_name, module_of, names_of
 
 if TYPE_CHECKING:
     from mantlet_inspector.review.reader import Frame
@@ -75,6 +76,15 @@ WEAK = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3
 HASHES = {id(getattr(hashlib, name)): name for name in WEAK if hasattr(hashlib, name)}
 ENCODES = {"jwt.api_jwt.PyJWT.encode", "jose.jwt.encode", "joserfc.jwt.encode", "jwt.encode"}
 SAME = {"dict", "list", "tuple", "set", "frozenset", "sorted", "reversed", "iter", "next", "copy", "deepcopy"}
+# What runs code that is written in the data.
+UNSAFE = {"_pickle.loads", "pickle.loads", "_pickle.load", "marshal.loads", "dill.loads", "yaml.unsafe_load"}
+SAME_BYTES = {
+    "base64.b64decode",
+    "base64.urlsafe_b64decode",
+    "urllib.parse.unquote",
+    "urllib.parse.unquote_plus",
+}
+RANDOM = {"randint", "randrange", "choice", "choices", "sample", "random", "getrandbits"}
 STATEMENTS = {"select": READ, "insert": MADE, "update": WRITE, "delete": REMOVED}
 VERBS = {"insert": MADE, "replace": MADE, "update": WRITE, "delete": REMOVED, "merge": WRITE, "select": READ}
 BENIGN = {"print", "repr", "str", "len", "bool", "int", "float", "isinstance", "type", "id", "hash", "format"}
@@ -233,9 +243,10 @@ def set_by_name(frame: Frame, call: Call, target: Value) -> Value:
 
 
 def opened(frame: Frame, call: Call, path: Value) -> None:
-    names = {one.name for one in path.sent if one not in frame.reader.validated}
-    if any(name.endswith("filename") for name in names):
-        frame.effects.sign("file-name-as-path", frame.shown, call.node.lineno, input=min(names))
+    # A parameter of a path has no slash in it.
+    sent = {one for one in path.sent if one not in frame.reader.validated and one.location != "path"}
+    if sent:
+        frame.effects.sign("file-name-as-path", frame.shown, call.node.lineno, input=min(sent).name)
 
 
 def library(frame: Frame, call: Call) -> Value | None:
@@ -281,6 +292,17 @@ def library(frame: Frame, call: Call) -> Value | None:
     ):
         asked(frame, call)
         return Value()
+    if name in UNSAFE or (name == "yaml.load" and not is_safe_loader(call)):
+        if first is not None and free(frame, first):
+            frame.effects.sign("code-from-input", frame.shown, line, input=min(free(frame, first)))
+        return Value()
+    if name in SAME_BYTES and first is not None:
+        return Value(sent=first.sent, from_sent=first.from_sent, caller=first.caller)
+    if name in ("posixpath.join", "ntpath.join") and call.args:
+        return known.text([part for one in call.args for part in (one, live("/"))][:-1])
+    if type(getattr(found, "__self__", None)) is random.Random and call.name in RANDOM:
+        frame.effects.sign("weak-random", frame.shown, line)
+        return Value()
     if top == "subprocess" or name in ("os.system", "posix.system", "os.popen"):
         shell = call.named.get("shell")
         is_shell = top != "subprocess" or (shell is not None and shell.live is True)
@@ -299,6 +321,11 @@ def library(frame: Frame, call: Call) -> Value | None:
         made.sent, made.cls = frozenset().union(*(one.sent for one in call.args)), found
         return made
     return None
+
+
+def is_safe_loader(call: Call) -> bool:
+    loader = call.argument(1, "Loader")
+    return loader is not None and is_class(loader.live) and "Safe" in class_name(loader.live)
 
 
 def of_sqlalchemy(frame: Frame, call: Call, name: str) -> Value | None:
@@ -436,6 +463,19 @@ def statement(frame: Frame, call: Call) -> Value | None:
     return executed_sql(frame, call, sql, parameters)
 
 
+def of_path(frame: Frame, call: Call) -> Value | None:
+    """`(folder / name).write_bytes(…)`"""
+    receiver = call.receiver
+    if receiver is None or not receiver.sent or not is_class(receiver.cls):
+        return None
+    if str(receiver.cls.__module__).partition(".")[0] != "pathlib":
+        return None
+    if call.name in ("open", "read_bytes", "read_text", "write_bytes", "write_text", "unlink"):
+        opened(frame, call, receiver)
+        return Value()
+    return None
+
+
 def of_rows(frame: Frame, call: Call) -> Value | None:
     """Methods of sessions, statements and rows."""
     receiver, first = call.receiver, call.args[0] if call.args else None
@@ -487,6 +527,16 @@ def of_rows(frame: Frame, call: Call) -> Value | None:
             made = Value(store=table.name, cls=first.live)
             made.caller = callers and frame.reader.finds_caller
             return made
+    if first is not None and first.model is not None and call.name in ("add", "merge"):
+        table = shared.table_of(first.model)
+        if table is not None:  # the table itself describes what a client sends
+            given = dict(first.attributes or {})
+            known.touched(frame, table.name, MADE)
+            known.made(frame, table.name, given)
+            some = known.without(dumped(first, call), given)
+            known.assigned_fields(frame, table.name, some, call.node)
+            frame.effects.makes_account |= any(map(names_password, some.fields or ()))
+            return Value()
     if (
         first is not None
         and first.store is not None
@@ -604,6 +654,8 @@ def of_model(frame: Frame, call: Call) -> Value | None:
     receiver, first = call.receiver, call.args[0] if call.args else None
     if receiver is not None and receiver.model is not None and call.name in DUMPS:
         return dumped(receiver, call)
+    if receiver is not None and call.name in DUMPS and is_model(type(receiver.live)):
+        return Value(keys={name: live(found) for name, found in attributes(receiver.live)})
     if (
         receiver is not None
         and is_class(receiver.live)
@@ -722,13 +774,24 @@ def answered(frame: Frame, call: Call, cls: Any) -> None:
             )
     if class_name(cls) == "FileResponse":
         path = call.argument(0, "path")
-        free_paths = (
-            {one.name for one in path.sent if one.location in ("query", "body")}
-            if path is not None
-            else set()
-        )
-        if path is not None and free_paths & free(frame, path):
-            frame.effects.sign("file-name-as-path", frame.shown, call.node.lineno, input=min(free_paths))
+        if path is not None:
+            opened(frame, call, path)
+
+
+def body_read(frame: Frame, call: Call) -> Value | None:
+    """`await request.body()`, `await file.read()`"""
+    receiver = call.receiver
+    if receiver is None or receiver.cls is None or not is_class(receiver.cls):
+        return None
+    name = class_name(receiver.cls)
+    if name == "Request" and call.name in ("body", "json", "form"):
+        sent = frozenset([Sent("the body", "body")])
+        if call.name == "body":
+            return Value(sent=sent, from_sent=sent)
+        return Value(from_sent=sent, item=Value(from_sent=sent))
+    if name == "UploadFile" and call.name == "read":
+        return Value(sent=receiver.from_sent, from_sent=receiver.from_sent)
+    return None
 
 
 def cookie(frame: Frame, call: Call) -> Value | None:
@@ -873,12 +936,14 @@ def bound(function: Any, bound_to: Value | None, call: Call) -> dict[str, Value]
 
 WAYS = (
     request_read,
+    body_read,
     built_in,
     library,
     cookie,
     of_model,
     of_container,
     statement,
+    of_path,
     of_rows,
     client_call,
     of_dictionary,

@@ -31,6 +31,8 @@ class Effects:
         self.refuses = False  # it may refuse for want of a credential or of a right
         self.excuses: set[str] = set()  # those that stand for being the owner
         self.raises = False
+        self.schemes = False  # it asks for a credential
+        self.checks = False  # it looks at the credential that it gets
         self.caller = False  # it finds out who is calling
         self.uses_caller = False
         self.assigns: dict[tuple[str, str], tuple[str, int]] = {}  # (store, field) -> where
@@ -55,6 +57,8 @@ class Effects:
         self.refuses |= other.refuses
         self.excuses |= other.excuses
         self.raises |= other.raises
+        self.schemes |= other.schemes
+        self.checks |= other.checks
         self.caller |= other.caller
         if only_refusals:
             return

@@ -123,7 +123,9 @@ class Operations:
     def dependency(self, reader: Reader, sub: Any, overrides: Any) -> Value:
         call = overrides.get(sub.call, sub.call)
         if isinstance(inspect.unwrap(call) if inspect.isfunction(call) else call, SecurityBase):
-            reader.effects.caller = True
+            reader.effects.caller = reader.effects.schemes = True
+            own = getattr(type(call), "__call__", None)
+            reader.effects.checks |= not files.is_frameworks(own)  # a class of the app's own verifies
             return Value(caller=True, credential=True)
         takes_path = takes(sub)
         kept = self.known.get(id(call)) if not takes_path else None
@@ -157,6 +159,7 @@ class Operations:
         except TooMuch:
             inner.effects.is_whole = False
         if value is None:
+            inner.effects.checks = True  # code that is not read may
             value = Value(cls=call) if is_class(call) else Value()
             if reads_credentials(sub):  # it may refuse
                 inner.effects.refuses = True
@@ -186,7 +189,7 @@ def run(reader: Reader, call: Any, arguments: dict[str, Value]) -> Value | None:
     if is_class(function):
         made = Value(cls=function, attributes={})
         init = names_of(function).get("__init__")
-        if fields_of(function):
+        if fields_of(function) or files.is_frameworks(function):
             made.attributes = dict(arguments)
         elif code_of(init) is not None:
             reader.run(init, {"self": made, **arguments})
@@ -323,6 +326,7 @@ def written(effects: Effects) -> dict[str, Any]:
     }
     flags = {
         "refuses": effects.refuses,
+        "unchecked": effects.schemes and not effects.checks and effects.is_whole,
         "caller": effects.caller and (effects.refuses or effects.raises),
         "makes-account": effects.makes_account,
         "uses-caller": effects.uses_caller,

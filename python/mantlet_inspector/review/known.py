@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import collections
 import datetime
+import os
+import pathlib
 import re
 import sys
 from collections.abc import Iterator
@@ -106,6 +108,10 @@ def combined(frame: Frame, op: ast.operator, left: Value, right: Value, node: An
             return text([left, right])
         if left.keys is not None and right.item is not None:
             return join(left, right)
+    if isinstance(op, ast.Div) and (left.sent or right.sent):  # a path
+        made = text([left, live("/"), right])
+        made.cls = pathlib.Path
+        return made
     if isinstance(op, ast.Mod) and left.is_text():
         values = [right] if right.keys is None or not right.keys else list(right.keys.values())
         return text([*formatted(left, "%"), *values])
@@ -288,8 +294,8 @@ def set_attribute(frame: Frame, target: Value, name: str, value: Value, node: An
     if target.store is not None:
         touched(frame, target.store, WRITE)
         assigned(frame, target, name, value, node)
-    elif target.attributes is not None:
-        target.attributes[name] = value
+    elif target.attributes is not None or target.model is not None:
+        target.attributes = {**(target.attributes or {}), name: value}
 
 
 def assigned(frame: Frame, target: Value, name: str, value: Value, node: Any) -> None:
@@ -482,6 +488,8 @@ def shown(frame: Frame, value: Value, node: Any) -> None:
         return
     if value.error:
         frame.effects.sign("error-text", frame.shown, node.lineno, status=200)
+    if value.live is os.environ:
+        frame.effects.sign("secret-shown", frame.shown, node.lineno)
     for one in (value, *(value.keys or {}).values()):
         text = one.live.encode() if type(one.live) is str else one.live
         if type(text) is bytes and text in frame.reader.shared.secrets:

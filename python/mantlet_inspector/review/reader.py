@@ -7,6 +7,7 @@ to a function that only judges it, counts as validated from there on: what follo
 from __future__ import annotations
 
 import ast
+import dataclasses
 import time
 import types
 from collections.abc import Iterator
@@ -123,6 +124,9 @@ class Frame:
             known.set_item(self, self.value(target.value), key, value, node)
 
     def conditional(self, node: ast.If) -> bool:
+        known_to_be = self.quietly(node.test).live if isinstance(node.test, ast.Name) else NOTHING
+        if known_to_be is None or known_to_be is False:  # an option that is not given
+            return self.block(node.orelse) if node.orelse else False
         self.test(node.test, node.body, node.orelse)
         before = dict(self.names)
         ends = self.block(node.body)
@@ -282,7 +286,9 @@ class Frame:
 
     def name(self, node: ast.Name) -> Value:
         if node.id in self.names:
-            return self.names[node.id]
+            found = self.names[node.id]
+            self.effects.checks |= found.credential
+            return found
         found = value_of(self.function, node.id)
         if found is UNKNOWN:
             return Value()
@@ -496,18 +502,17 @@ class Reader:
             return None
         names = {**defaults_of(function), **arguments}
         for name, annotation in getattr(function, "__annotations__", {}).items():
-            if name not in names or (name in names and empty(names[name])):
-                of = known.of_annotation(annotation, function)
-                names[name] = join(of, names[name]) if name in names else of
+            of = known.of_annotation(annotation, function)
+            given = names.get(name, of)
+            if given.live is NOTHING and given.cls is None and given.store is None and given.model is None:
+                names[name] = dataclasses.replace(given, cls=of.cls, item=given.item or of.item)
+            else:
+                names[name] = given
         self.running.append(code)
         try:
             return Frame(self, function, names, depth).run(node)
         finally:
             self.running.pop()
-
-
-def empty(value: Value) -> bool:
-    return value.live is NOTHING and value.cls is None and value.store is None and value.model is None
 
 
 def defaults_of(function: Any) -> dict[str, Value]:

@@ -153,6 +153,9 @@ pub struct Code {
     /// It may refuse for want of a credential or of a right.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refuses: bool,
+    /// It asks for a credential, and never looks at the one that it gets.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unchecked: bool,
     /// It finds out who is calling, and refuses a caller that it does not know.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub caller: bool,
@@ -227,6 +230,8 @@ pub enum SignKind {
     UnverifiedPeer,
     /// Another service is asked without encryption.
     PlainHttp,
+    /// A number is random in a way that can be foretold.
+    WeakRandom,
     /// Another service is waited for without a limit.
     NoTimeout,
 }

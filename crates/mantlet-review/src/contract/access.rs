@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_contract::{
-    model::How,
+    model::{How, Middleware},
     sensitive::{Evidence, Purpose},
 };
 use mantlet_controls::{Mode, throttle::attempts::EffectiveLimit};
@@ -17,6 +17,8 @@ use crate::{
 
 pub(super) fn review(app: &App<'_>, review: &mut Review) {
     writes(app, review);
+    reads(app, review);
+    credentials(app, review);
     functions(app, review);
     attempts(app, review);
 }
@@ -69,6 +71,48 @@ fn writes(app: &App<'_>, review: &mut Review) {
     if unread > 0 {
         let why = format!("the code of {unread} operations without a declared credential was not understood as a whole");
         review.unjudged(Row::Owasp(Owasp::Api2), why);
+    }
+}
+
+/// Reads without a login of what all others read with one, and by who is calling.
+fn reads(app: &App<'_>, review: &mut Review) {
+    // By store: whether it is read by who is calling, and those that read it without a login.
+    let mut stores: BTreeMap<&str, (bool, Vec<&Located<'_>>)> = BTreeMap::new();
+    for one in app.operations.iter().filter(|one| one.is("GET")) {
+        let Some(code) = one.code() else { continue };
+        for touch in code.touches.iter().filter(|touch| touch.how.contains(&How::Read)) {
+            let entry = stores.entry(&touch.store).or_default();
+            entry.0 |= touch.by_caller && one.is_secured();
+            if !one.is_secured() {
+                entry.1.push(one);
+            }
+        }
+    }
+    for (store, (is_private, open)) in stores {
+        let [one] = open.as_slice() else { continue };
+        let plain = one.parameters().next().is_none() && one.is_open();
+        if !is_private || !plain || app.purpose(one).is_some() || app.has_allow_rule(one) || needs_key(app, one) {
+            continue;
+        }
+        let message = format!("{} reads `{store}`, and asks for no credential", one.name());
+        let finding = Finding::new(&api::READ_WITHOUT_LOGIN, one.name(), message).at(one.place());
+        let finding = finding.fact(format!("all others that read `{store}` ask for one"));
+        review.found(finding.mended_by(api::READ_WITHOUT_LOGIN.remedy));
+    }
+}
+
+/// Credentials that nothing looks at.
+fn credentials(app: &App<'_>, review: &mut Review) {
+    let settings = app.facts.contract.app.as_ref();
+    let mut middleware = settings.into_iter().flat_map(|settings| &settings.middleware);
+    if middleware.any(|one| matches!(one, Middleware::Other { .. })) {
+        return; // It may look at them.
+    }
+    let unchecked = app.operations.iter().filter(|one| one.code().is_some_and(|code| code.unchecked));
+    for one in unchecked.filter(|one| !one.is_guarded && !app.has_allow_rule(one) && !needs_key(app, one)) {
+        let message = format!("{} asks for a credential, and never looks at it", one.name());
+        let finding = Finding::new(&api::CREDENTIAL_NOT_CHECKED, one.name(), message).at(one.place());
+        review.found(finding.mended_by(api::CREDENTIAL_NOT_CHECKED.remedy));
     }
 }
 

@@ -1,6 +1,9 @@
 //! What can be shown of code: each sign that the inspector has found, by its rule.
 
-use mantlet_contract::model::{Sign, SignKind};
+use mantlet_contract::{
+    model::{Sign, SignKind},
+    sensitive::Purpose,
+};
 use mantlet_controls::{Mode, responses::Errors};
 
 use crate::{
@@ -22,7 +25,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
                 read += usize::from(!code.partial);
                 unread += usize::from(code.partial);
                 for sign in &code.signs {
-                    found(app, sign, &one.name(), review);
+                    found(app, sign, &one.name(), app.purpose(one).map(|one| one.sensitivity.purpose), review);
                 }
             }
             None => unread += 1,
@@ -30,7 +33,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     }
     let of_app = app.facts.contract.app.as_ref();
     for sign in of_app.into_iter().flat_map(|of_app| &of_app.signs) {
-        found(app, sign, "the app", review);
+        found(app, sign, "the app", None, review);
     }
     for row in [Owasp::Api7, Owasp::Api8, Owasp::Api10] {
         looked(review, row, "operations whose code was read", read);
@@ -45,7 +48,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     review.looked(Row::Practice(Practice::Tokens), "operations whose code was read", read);
 }
 
-fn found(app: &App<'_>, sign: &Sign, subject: &str, review: &mut Review) {
+fn found(app: &App<'_>, sign: &Sign, subject: &str, purpose: Option<Purpose>, review: &mut Review) {
     let input = sign.input.as_deref().unwrap_or("what a client sends");
     let (rule, level, message): (&'static Rule, Level, String) = match sign.kind {
         SignKind::SqlFromInput => told(&api::SQL_FROM_INPUT, format!("`{input}` stands in a statement of SQL as it came")),
@@ -77,6 +80,12 @@ fn found(app: &App<'_>, sign: &Sign, subject: &str, review: &mut Review) {
                 return;
             }
             told(&api::ERROR_TEXT, "the text of an exception is told to the client".to_owned())
+        }
+        SignKind::WeakRandom => {
+            if purpose.is_none() {
+                return;
+            }
+            told(&api::GUESSABLE_CODE, "a code is made with `random`".to_owned())
         }
         SignKind::SecretShown => told(&api::SECRET_IN_ANSWER, "the answer has a key that signs tokens".to_owned()),
         SignKind::UnverifiedPeer => {

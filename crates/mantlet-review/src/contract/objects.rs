@@ -8,7 +8,7 @@
 //! 4. it is not for some callers only;
 //! 5. it changes the object, or no other operation shows such objects to everyone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_contract::{
     model::{How, Owner, Touch},
@@ -26,7 +26,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     let owned = owned(app);
     let users = app.facts.contract.objects.as_ref().and_then(|objects| objects.user.as_ref());
     let users = users.map(|user| user.table.as_str());
-    let shown = shown_to_all(app);
+    let shown = ShownToAll::of(app);
     let (mut seen, mut unread) = (0, 0);
     for one in app.operations.iter().filter(|one| one.parameters().next().is_some()) {
         if one.code().is_none_or(|code| code.partial) {
@@ -37,7 +37,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
         if app.has_own_rule(one) || one.is_restricted() || app.purpose(one).is_some() {
             continue;
         }
-        let Some(store) = unguarded(one, &owned, &shown, users) else { continue };
+        let Some(store) = unguarded(app, one, &owned, &shown, users) else { continue };
         let open = one.is_open();
         if !one.is_secured() && !open {
             continue;
@@ -77,28 +77,48 @@ fn owned<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
     by_keys.map(|table| table.name.as_str()).chain(by_code.map(|touch| touch.store.as_str())).collect()
 }
 
-/// Those whose objects some operation shows to each caller, all of them.
-fn shown_to_all<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    for one in &app.operations {
-        let Some(code) = one.code().filter(|code| code.answer.is_some() && !code.uses_caller) else { continue };
-        if !one.is("GET") || one.is_restricted() || one.looks_administrative() || one.parameters().next().is_some() {
-            continue;
-        }
-        found.extend(code.touches.iter().filter(|touch| is_read(touch)).map(|touch| touch.store.as_str()));
-    }
-    found
+/// Stores whose objects some operation shows to each caller, all of them; and for each collection whether
+/// that does.
+struct ShownToAll<'a> {
+    anywhere: BTreeSet<&'a str>,
+    collections: BTreeMap<(String, &'a str), bool>,
 }
 
-fn is_read(touch: &Touch) -> bool {
-    touch.how.contains(&How::Read) && !touch.by_caller
+impl<'a> ShownToAll<'a> {
+    fn of(app: &'a App<'_>) -> Self {
+        let (mut anywhere, mut collections) = (BTreeSet::new(), BTreeMap::new());
+        for one in app.operations.iter().filter(|one| one.is("GET")) {
+            let Some(code) = one.code() else { continue };
+            for touch in code.touches.iter().filter(|touch| touch.how.contains(&How::Read)) {
+                let store = touch.store.as_str();
+                let to_all = !code.uses_caller && !touch.by_caller && !one.is_restricted();
+                collections.insert((one.path.trim_end_matches('/').to_owned(), store), to_all);
+                let is_list = one.parameters().next().is_none() && code.answer.is_some();
+                if is_list && to_all && !one.looks_administrative() {
+                    anywhere.insert(store);
+                }
+            }
+        }
+        Self { anywhere, collections }
+    }
+
+    /// Whether all see the objects of a store. The collection in which an operation has its object says so, if there
+    /// is one.
+    fn shows(&self, one: &Located<'_>, store: &'a str) -> bool {
+        let collection = one.path.split("/{").next().unwrap_or_default().to_owned();
+        match self.collections.get(&(collection, store)) {
+            Some(to_all) => *to_all,
+            None => self.anywhere.contains(store),
+        }
+    }
 }
 
 /// What an operation does to objects without a look at the caller.
 fn unguarded<'a>(
+    app: &App<'_>,
     one: &'a Located<'_>,
     owned: &BTreeSet<&str>,
-    shown: &BTreeSet<&str>,
+    shown: &ShownToAll<'a>,
     users: Option<&str>,
 ) -> Option<&'a str> {
     let code = one.whole_code().filter(|code| !code.uses_caller)?;
@@ -106,19 +126,30 @@ fn unguarded<'a>(
     let named: Vec<_> = keys.iter().map(|key| key.table.as_str()).collect();
     let mut touches = code.touches.iter().filter(|touch| {
         let store = touch.store.as_str();
-        let is_named = named.is_empty() || named.contains(&store) || touch.how.iter().any(|how| *how != How::Read);
+        let changes = touch.how.iter().any(|how| *how != How::Read);
+        let is_named = named.is_empty() || named.contains(&store) || changes || is_below(app, store, &named);
         owned.contains(store) && !touch.by_caller && is_named
     });
     let is_about = |touch: &&Touch| {
         let store = touch.store.as_str();
         let changes = touch.how.iter().any(|how| matches!(how, How::Write | How::Delete));
         if one.is_read() {
-            touch.how.contains(&How::Read) && !shown.contains(store) && users != Some(store)
+            touch.how.contains(&How::Read) && !shown.shows(one, store) && users != Some(store)
         } else {
-            changes && (!one.is("POST") || !shown.contains(store))
+            changes && (!one.is("POST") || !shown.shows(one, store))
         }
     };
     touches.find(is_about).map(|touch| touch.store.as_str())
+}
+
+/// Whether the objects of a store belong to objects of one of these tables.
+fn is_below(app: &App<'_>, store: &str, tables: &[&str]) -> bool {
+    let mut all = app.facts.contract.objects.iter().flat_map(|objects| &objects.tables);
+    let Some(table) = all.find(|table| table.name == store) else { return false };
+    match &table.owner {
+        Owner::Nested { steps, .. } => steps.first().is_some_and(|step| tables.contains(&step.to.as_str())),
+        _ => false,
+    }
 }
 
 fn owned_by(app: &App<'_>, store: &str) -> String {

@@ -15,6 +15,18 @@ rules! {
         "Nobody has to log in to change this",
         "Anyone changes what other operations keep behind a login.",
         "Ask for a credential in the operation, or add an `[[authorization.allow]]` rule.";
+    READ_WITHOUT_LOGIN = "read-without-login", Medium, Api2, None, 306,
+        "Nobody has to log in to read this",
+        "Anyone reads what other operations keep behind a login.",
+        "Ask for a credential in the operation, or add an `[[authorization.allow]]` rule.";
+    CREDENTIAL_NOT_CHECKED = "credential-not-checked", High, Api2, None, 287,
+        "A credential is asked for and never looked at",
+        "Any text passes for a credential.",
+        "Depend on what verifies the credential, as other operations do.";
+    GUESSABLE_CODE = "guessable-code", Medium, Api2, Some(Practice::Tokens), 338,
+        "A code is random in a way that can be foretold",
+        "An attacker who has seen some codes computes the next.",
+        "Make codes with `secrets`.";
     WEAK_KEY = "weak-signing-key", High, Api2, Some(Practice::Tokens), 321,
         "The key that signs tokens can be guessed",
         "An attacker who knows the key makes tokens for any user.",
