@@ -20,7 +20,7 @@ from mantlet_inspector.review.settings import settings_of
 from mantlet_inspector.review.values import Sent, Value, join, live, sent_value
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of, is_class
-from mantlet_inspector.source.stored import names_of
+from mantlet_inspector.source.stored import bases_of, names_of
 
 BOUND = 5.0  # seconds of the processor's time
 LOCATIONS = {**{name: location for location, name in PARAMETERS.items()}, "body_params": "body"}
@@ -124,8 +124,11 @@ class Operations:
         call = overrides.get(sub.call, sub.call)
         if isinstance(inspect.unwrap(call) if inspect.isfunction(call) else call, SecurityBase):
             reader.effects.caller = reader.effects.schemes = True
-            own = getattr(type(call), "__call__", None)
-            reader.effects.checks |= not files.is_frameworks(own)  # a class of the app's own verifies
+            takes_it = next(
+                names_of(base)["__call__"] for base in bases_of(type(call)) if "__call__" in names_of(base)
+            )
+            # A class of the app's own verifies it by itself.
+            reader.effects.checks |= not files.is_frameworks(takes_it)
             return Value(caller=True, credential=True)
         takes_path = takes(sub)
         kept = self.known.get(id(call)) if not takes_path else None
