@@ -10,9 +10,7 @@ mod objects;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use app::{
-    Answer, App, Assign, Code, Cookie, Handler, How, Key, Middleware, Sign, SignKind, Touch,
-};
+pub use app::{Answer, App, Assign, Code, Cookie, Handler, How, Key, Middleware, Sign, SignKind, Touch};
 pub use objects::{
     Group, KeyParameter, LinkEvidence, Objects, Owner, Role, RoleKind, Shown, ShownAs, ShownObjects, Step,
     Table, TableSource, User,

@@ -18,10 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let review = of_app(AppFacts { contract: &contract, gate: Some(gate) });
     let judged = begun.elapsed();
     for finding in review.findings() {
-        let place = finding.place.as_ref().map(|place| format!("{}:{}", place.file, place.line.unwrap_or_default()));
+        let place =
+            finding.place.as_ref().map(|place| format!("{}:{}", place.file, place.line.unwrap_or_default()));
         let (level, rule, message) = (finding.level.name(), finding.rule.id, &finding.message);
         println!("{level:8} {rule:26} {} {message}", place.unwrap_or_default());
     }
-    println!("{} operations: read in {read:?}, judged in {:?}", review.operations(), judged.saturating_sub(read));
+    println!(
+        "{} operations: read in {read:?}, judged in {:?}",
+        review.operations(),
+        judged.saturating_sub(read)
+    );
     Ok(())
 }

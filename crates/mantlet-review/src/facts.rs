@@ -88,7 +88,8 @@ impl<'f> App<'f> {
     /// Whether the gate has a rule about who may call an operation.
     pub(crate) fn has_allow_rule(&self, one: &Located<'_>) -> bool {
         let Some(gate) = self.facts.gate else { return false };
-        let is_of = |named: &[String], own: &[String]| named.is_empty() || own.iter().all(|one| named.contains(one));
+        let is_of =
+            |named: &[String], own: &[String]| named.is_empty() || own.iter().all(|one| named.contains(one));
         gate.config.authorization.allow.iter().chain(&gate.config.authorization.deny).any(|rule| {
             let path = rule.paths.is_empty() || rule.paths.iter().any(|path| covers(path, &one.path));
             let tag = rule.tags.is_empty() || one.operation.tags.iter().any(|tag| rule.tags.contains(tag));
@@ -153,8 +154,18 @@ fn collect<'f>(below: &str, router: &'f Router, guarded: bool, all: &mut Vec<Loc
 }
 
 /// Words in names of what says that an account may be used, not what its user may do.
-const STATES: [&str; 10] =
-    ["active", "enabled", "disabled", "verified", "confirmed", "banned", "locked", "deleted", "blocked", "suspend"];
+const STATES: [&str; 10] = [
+    "active",
+    "enabled",
+    "disabled",
+    "verified",
+    "confirmed",
+    "banned",
+    "locked",
+    "deleted",
+    "blocked",
+    "suspend",
+];
 /// What dependencies are told to ask for.
 const PRIVILEGES: [&str; 7] =
     ["admin", "administrator", "is_admin", "is_staff", "is_superuser", "staff", "superuser"];
@@ -203,7 +214,8 @@ impl<'f> Located<'f> {
 
     /// Whether it is shown that nothing asks for a credential.
     pub(crate) fn is_open(&self) -> bool {
-        let quiet = self.whole_code().is_some_and(|code| !code.refuses && !code.uses_caller && code.asks.is_empty());
+        let quiet =
+            self.whole_code().is_some_and(|code| !code.refuses && !code.uses_caller && code.asks.is_empty());
         quiet && !self.is_guarded && !self.is_secured()
     }
 
@@ -230,7 +242,12 @@ impl<'f> Located<'f> {
 }
 
 fn is_administrative(text: &str) -> bool {
-    let is = |word: &str| matches!(word, "admin" | "admins" | "administrator" | "administration" | "superuser" | "staff" | "backoffice");
+    let is = |word: &str| {
+        matches!(
+            word,
+            "admin" | "admins" | "administrator" | "administration" | "superuser" | "staff" | "backoffice"
+        )
+    };
     text.to_lowercase().split(|letter: char| !letter.is_ascii_alphanumeric()).any(is)
 }
 

@@ -4,6 +4,8 @@
 //! `MANTLET_TEST_PYTHON` and `MANTLET_TEST_IDENTITY` name interpreters with FastAPI and what the apps use; `cargo
 //! xtask test` sets them.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests stop where something is wrong")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -44,8 +46,12 @@ fn careless() -> Vec<Subject> {
         python: DEV,
         list: root().join("crates/mantlet-review/tests/apps/shop.txt"),
     };
-    vec![shop, own("fleet", "fleet.app:app", IDENTITY), own("library", "service:app", DEV),
+    vec![
+        shop,
+        own("fleet", "fleet.app:app", IDENTITY),
+        own("library", "service:app", DEV),
         own("clinic", "clinic.main:app", IDENTITY),
+        own("inn", "inn:app", IDENTITY),
     ]
 }
 
@@ -56,7 +62,12 @@ fn sound() -> Vec<Subject> {
         python: IDENTITY,
         list: PathBuf::new(),
     };
-    vec![own("notebook", "notebook:app", IDENTITY), own("ledger", "ledger.main:app", DEV), template]
+    vec![
+        own("notebook", "notebook:app", IDENTITY),
+        own("ledger", "ledger.main:app", DEV),
+        own("commons", "commons.main:app", IDENTITY),
+        template,
+    ]
 }
 
 impl Subject {
@@ -115,7 +126,7 @@ struct Score {
 }
 
 fn percent(part: usize, whole: usize) -> String {
-    if whole == 0 { "    –".to_owned() } else { format!("{:4} %", part * 100 / whole) }
+    (part * 100).checked_div(whole).map_or_else(|| "    –".to_owned(), |percent| format!("{percent:4} %"))
 }
 
 #[test]
@@ -173,7 +184,8 @@ fn sound_apps_have_no_finding_that_matters() {
         let unread = contract_of_unread(&contract);
         assert!(unread.is_empty(), "{}: not understood: {unread:?}", subject.app);
         for finding in review.findings() {
-            let line = format!("{}: {}: {} {}", subject.app, finding.rule.id, finding.level.name(), finding.message);
+            let line =
+                format!("{}: {}: {} {}", subject.app, finding.rule.id, finding.level.name(), finding.message);
             println!("{line}");
             if finding.level >= Level::Medium {
                 false_alarms.push(line);
@@ -189,10 +201,10 @@ fn contract_of_unread(contract: &Contract) -> Vec<String> {
     fn walk(router: &Router, found: &mut Vec<String>) {
         for route in &router.routes {
             match route {
-                Route::Http { path, operation: Some(operation), .. } => {
-                    if operation.code.as_ref().is_none_or(|code| code.partial) {
-                        found.push(path.clone());
-                    }
+                Route::Http { path, operation: Some(operation), .. }
+                    if operation.code.as_ref().is_none_or(|code| code.partial) =>
+                {
+                    found.push(path.clone());
                 }
                 Route::Mount { router: Some(router), .. } => walk(router, found),
                 _ => {}
@@ -207,9 +219,8 @@ fn contract_of_unread(contract: &Contract) -> Vec<String> {
 #[test]
 fn a_review_has_the_same_bytes_each_time() {
     let subject = own("library", "service:app", DEV);
-    let texts = [subject.contract(), subject.contract()].map(|contract| {
-        serde_json::to_string(&reviewed(&contract).findings()).unwrap()
-    });
+    let texts = [subject.contract(), subject.contract()]
+        .map(|contract| serde_json::to_string(&reviewed(&contract).findings()).unwrap());
     assert_eq!(texts[0], texts[1]);
     assert!(!texts[0].contains(root().canonicalize().unwrap().to_str().unwrap()));
 }

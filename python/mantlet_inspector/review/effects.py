@@ -48,10 +48,11 @@ class Effects:
         self.signs.setdefault((kind, file, line), more)
 
     def add(self, other: Effects, only_refusals: bool = False) -> None:
-        """What a dependency does. Of one that only finds the caller, its refusals."""
-        for mine, others in ((self.signs, other.signs), (self.cookies, other.cookies)):
-            for key, value in others.items():
-                mine.setdefault(key, value)
+        """What a dependency does. Of one that only finds the caller, its refusals: what is unsafe
+        in it is so for the app as a whole."""
+        if not only_refusals:
+            self.signs = {**other.signs, **self.signs}
+        self.cookies = {**other.cookies, **self.cookies}
         self.cookies_read |= other.cookies_read
         self.asks |= other.asks
         self.refuses |= other.refuses

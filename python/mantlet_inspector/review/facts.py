@@ -34,6 +34,7 @@ def add(
     modules = list(modules)
     tables = tables_of(modules)
     shared = Shared(tables, bound)
+    shared.modules = modules
     keys = signing_keys(app, name, modules)
     shared.secrets = {key for key in keys if len(key) > 3}
     reading = Operations(shared)
@@ -43,7 +44,8 @@ def add(
             operation["handler"] = place
         operation["code"] = reading.of(route)
     found = settings_of(app, keys, modules)
-    signs = [*handlers(app, shared), *unverified(app, name)]
+    of_callers = [sign(key, more) for key, more in sorted(reading.signs.items(), key=lambda one: one[0])]
+    signs = [*handlers(app, shared), *unverified(app, name), *of_callers]
     columns = columns_of(tables, shared)
     return {
         **found,
@@ -72,6 +74,7 @@ class Operations:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
+        self.signs: dict[tuple[str, str, int], dict[str, Any]] = {}  # of those that find the caller
         self.known: dict[int, tuple[Any, Value, Effects, bool]] = {}  # dependencies that were read
 
     def of(self, route: Any) -> dict[str, Any]:
@@ -137,7 +140,10 @@ class Operations:
             if not takes_path:
                 self.known[id(call)] = kept
         _, value, effects, finds = kept
-        reader.effects.add(effects, only_refusals=finds and not takes_path)
+        is_shared = finds and not takes_path
+        if is_shared:
+            self.signs.update(effects.signs)
+        reader.effects.add(effects, only_refusals=is_shared)
         return value
 
     def of_dependency(

@@ -119,6 +119,8 @@ class Frame:
         for one in ast.walk(node):
             if isinstance(one, ast.Compare):
                 known.compared(self, one)
+                if refusing:
+                    known.compared_with_literal(self, one)
             elif isinstance(one, ast.Call) and not known.is_length(one):
                 for argument in one.args:
                     self.validated(self.quietly(argument))
@@ -144,15 +146,25 @@ class Frame:
             yield name
             return
         if isinstance(node, ast.Call):
-            called = self.quietly(node.func)
-            holds = [self.quietly(each) for each in (*node.args, *(key.value for key in node.keywords))]
-            if any(each.caller for each in holds) and not called.caller:
-                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                if not known.is_about_objects(holds) and name not in known.PLAIN_CALLS:
-                    yield name
+            yield from self.asked_by(node)
+            return
         for one in ast.iter_child_nodes(node):
             if isinstance(one, ast.expr):
                 yield from self.asked(one)
+
+    def asked_by(self, node: ast.Call) -> Iterator[str]:
+        """Functions that are told who is calling, and methods of the caller's own class."""
+        called = self.quietly(node.func)
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        holds = [self.quietly(one) for one in (*node.args, *(key.value for key in node.keywords))]
+        is_told = any(one.caller and not one.credential for one in holds) and not called.caller
+        if (called.caller and called.method is not None) or (
+            is_told and not known.is_about_objects(holds) and name not in known.PLAIN_CALLS
+        ):
+            yield name
+        within = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        for one in (*within, *node.args):
+            yield from self.asked(one)
 
     def is_about_owner(self, node: ast.AST) -> bool:
         """Whether the caller is compared with an object, or with what the client has sent."""

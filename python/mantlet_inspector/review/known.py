@@ -16,9 +16,10 @@ from mantlet_inspector.objects.models import evaluated, unwrapped
 from mantlet_inspector.objects.models import item_of as item_type
 from mantlet_inspector.objects.user import PASSWORD
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
+from mantlet_inspector.review.keys import literal_at
 from mantlet_inspector.review.values import NOTHING, Sent, Value, depending, live
 from mantlet_inspector.source import files
-from mantlet_inspector.source.lookup import imported_from
+from mantlet_inspector.source.lookup import attribute_of, imported_from
 from mantlet_inspector.source.objects import is_class, is_module, names_in
 from mantlet_inspector.source.stored import bases_of, class_name
 
@@ -41,6 +42,7 @@ PLAIN_CALLS = {
     "set",
     "get",
 }
+SHORTEST = 4  # characters of a credential; shorter ones are words such as `GET`
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
 REFUSALS = (401, 403, 404)
@@ -82,6 +84,8 @@ def item_of(frame: Frame, value: Value) -> Value:
     if value.item is not None:
         return value.item
     if value.store is not None:
+        if is_container(value):
+            touched(frame, value.store, READ)
         return Value(
             store=value.store,
             cls=None if is_container(value) else value.cls,
@@ -166,7 +170,10 @@ def remove_item(frame: Frame, target: Value, key: Value) -> None:
 
 
 def set_attribute(frame: Frame, target: Value, name: str, value: Value, node: Any) -> None:
-    if target.store is not None:
+    held = attribute_of(target.live, name) if target.live is not NOTHING else None
+    if type(held) in CONTAINERS:  # what it keeps its objects in gets others
+        touched(frame, frame.attribute_from(target, name).store, WRITE)
+    elif target.store is not None:
         touched(frame, target.store, WRITE)
         assigned(frame, target, name, value, node)
     elif target.attributes is not None or target.model is not None:
@@ -262,7 +269,12 @@ def attribute_in(node: ast.AST) -> tuple[Any, str]:
 
 
 def is_about_objects(values: list[Value]) -> bool:
-    return any((one.store is not None and not one.caller) or one.from_sent for one in values)
+    return any((one.store is not None and not one.caller) or one.from_sent for one in flat(values))
+
+
+def flat(values: list[Value]) -> list[Value]:
+    """Values, and those that stand in a list among them."""
+    return [inner for one in values for inner in (one, *(one.keys or {}).values())]
 
 
 def is_length(node: ast.Call) -> bool:
@@ -286,6 +298,7 @@ def compared(frame: Frame, node: ast.Compare) -> None:
 
 
 def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
+    values = flat(values)
     made = depending(values)
     if any(is_none(one) for one in node.comparators):
         made.caller = False
@@ -311,6 +324,22 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
     made.store = next((one.store for one in values if one.store is not None), None)
     made.column = "?"
     return made
+
+
+def compared_with_literal(frame: Frame, node: ast.Compare) -> None:
+    """A credential that stands in the code."""
+    if not all(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
+        return
+    values = [frame.quietly(one) for one in (node.left, *node.comparators)]
+    literals = [one.live for one in values if type(one.live) is str and len(one.live) >= SHORTEST]
+    sent = [each for one in values for each in one.sent if not one.pieces]
+    given = any(one.credential and not one.store for one in values) or any(
+        names_password(one.name.rpartition(".")[2])
+        or (one.location in ("header", "cookie") and CREDENTIAL.search(one.name))
+        for one in sent
+    )
+    if given and literals and literal_at(literals[0].encode(), frame.reader.shared.modules) is not None:
+        frame.effects.sign("literal-credential", frame.shown, node.lineno)
 
 
 def refusal_in(frame: Frame, nodes: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mantlet_inspector.review import known, texts
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
 from mantlet_inspector.review.known import sends_password
-from mantlet_inspector.review.values import NOTHING, Value, depending, live
+from mantlet_inspector.review.values import NOTHING, Value, any_of_client, depending, live
 from mantlet_inspector.source.objects import is_class, is_module
 from mantlet_inspector.source.stored import class_name
 
@@ -96,6 +96,8 @@ def library(frame: Frame, call: Call) -> Value | None:
         if first is not None and free(frame, first):
             frame.effects.sign("code-from-input", frame.shown, line, input=min(free(frame, first)))
         return Value()
+    if name == "json.loads" and first is not None and free(frame, first):
+        return any_of_client(min(first.sent))
     if name in SAME_BYTES and first is not None:
         return Value(sent=first.sent, from_sent=first.from_sent, caller=first.caller)
     if name in ("posixpath.join", "ntpath.join") and call.args:

@@ -235,8 +235,8 @@ def dumped(value: Value, call: Call) -> Value:
 
 
 def new_row(frame: Frame, call: Call, table: Any, cls: Any, values: Value, beside: Value) -> Value:
-    keys = {**(beside.keys or {}), **call.named}
-    for name, one in call.named.items():
+    keys = {**(beside.keys or {}), **(call.named if beside.keys is not None and not beside.keys else {})}
+    for name, one in keys.items():
         if names_password(name) and sends_password(one) and not one.pieces:
             frame.effects.sign("password-in-plain", frame.shown, call.node.lineno)
         elif one.from_sent and one.from_sent.isdisjoint(frame.reader.validated) and name in table.columns:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from mantlet_inspector.review import known
-from mantlet_inspector.review.values import Sent, Value
+from mantlet_inspector.review.values import Sent, Value, any_of_client
 from mantlet_inspector.source.objects import is_class
 from mantlet_inspector.source.stored import class_name
 
@@ -25,7 +25,7 @@ def body_read(frame: Frame, call: Call) -> Value | None:
         sent = frozenset([Sent("the body", "body")])
         if call.name == "body":
             return Value(sent=sent, from_sent=sent)
-        return Value(from_sent=sent, item=Value(from_sent=sent))
+        return any_of_client(Sent("the body", "body"))
     if name == "UploadFile" and call.name == "read":
         return Value(sent=receiver.from_sent, from_sent=receiver.from_sent)
     return None

@@ -18,6 +18,7 @@ EXECUTES = {
     *("execute", "executemany", "executescript", "exec", "exec_driver_sql", "scalar", "scalars", "raw"),
     *("fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "fetch_val", "iterate", "read_sql"),
 }
+AGGREGATE = re.compile(r"\s*select\s+(count|sum|avg|min|max|exists)\s*\([^)]*\)[^,]*\bfrom\b", re.IGNORECASE)
 VERBS = {"insert": MADE, "replace": MADE, "update": WRITE, "delete": REMOVED, "merge": WRITE, "select": READ}
 
 
@@ -31,6 +32,8 @@ def executed_sql(frame: Frame, call: Call, sql: Value, parameters: Value) -> Val
     tables = texts.tables_in(frame, sql)
     is_callers = known.holds_caller(parameters) or sql.caller
     if not tables:
+        return depending([parameters])
+    if AGGREGATE.match(words):  # a number, and no row
         return depending([parameters])
     target = tables[0]
     for number, table in enumerate(tables):

@@ -132,9 +132,7 @@ def sent_value(annotation: Any, sent: Sent, info: Any = None) -> Value:
         is_free = not is_enum(annotation) and not has_pattern(info)
         return text_of_client(sent) if is_free else Value(from_sent=frozenset([sent]))
     if annotation is dict or typing.get_origin(annotation) is dict:
-        return Value(
-            fields=frozenset(), any_field=True, item=text_of_client(sent), from_sent=frozenset([sent])
-        )
+        return any_of_client(sent)
     if is_model(annotation):
         return Value(model=annotation, prefix=sent, cls=annotation, from_sent=frozenset([sent]))
     if is_class(annotation) and is_url(annotation):
@@ -145,6 +143,12 @@ def sent_value(annotation: Any, sent: Sent, info: Any = None) -> Value:
 
 def text_of_client(sent: Sent) -> Value:
     return Value(sent=frozenset([sent]), from_sent=frozenset([sent]))
+
+
+def any_of_client(sent: Sent) -> Value:
+    """A dictionary with whatever a client sends."""
+    both = frozenset([sent])
+    return Value(fields=frozenset(), any_field=True, item=text_of_client(sent), sent=both, from_sent=both)
 
 
 def field_value(value: Value, name: str) -> Value | None:

@@ -122,6 +122,7 @@ pub struct Handler {
 /// What the code of an operation does, and that of its dependencies and of the functions that it calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, by its name in the format")]
 pub struct Code {
     /// What can be shown to be unsafe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -230,6 +231,8 @@ pub enum SignKind {
     UnverifiedPeer,
     /// Another service is asked without encryption.
     PlainHttp,
+    /// A credential is compared with one that stands in the code.
+    LiteralCredential,
     /// A number is random in a way that can be foretold.
     WeakRandom,
     /// Another service is waited for without a limit.

@@ -52,7 +52,12 @@ fn writes(app: &App<'_>, review: &mut Review) {
         seen += usize::from(judged);
         unread += usize::from(!judged);
         let makes_account = one.code().is_some_and(|code| code.makes_account);
-        if !one.is_open() || makes_account || app.purpose(one).is_some() || app.has_allow_rule(one) || needs_key(app, one) {
+        if !one.is_open()
+            || makes_account
+            || app.purpose(one).is_some()
+            || app.has_allow_rule(one)
+            || needs_key(app, one)
+        {
             continue;
         }
         let found = changed(one).find(|store| secured.contains_key(store) || owned.contains(store));
@@ -69,7 +74,9 @@ fn writes(app: &App<'_>, review: &mut Review) {
     }
     looked(review, Owasp::Api2, "operations that change something", seen);
     if unread > 0 {
-        let why = format!("the code of {unread} operations without a declared credential was not understood as a whole");
+        let why = format!(
+            "the code of {unread} operations without a declared credential was not understood as a whole"
+        );
         review.unjudged(Row::Owasp(Owasp::Api2), why);
     }
 }
@@ -91,7 +98,12 @@ fn reads(app: &App<'_>, review: &mut Review) {
     for (store, (is_private, open)) in stores {
         let [one] = open.as_slice() else { continue };
         let plain = one.parameters().next().is_none() && one.is_open();
-        if !is_private || !plain || app.purpose(one).is_some() || app.has_allow_rule(one) || needs_key(app, one) {
+        if !is_private
+            || !plain
+            || app.purpose(one).is_some()
+            || app.has_allow_rule(one)
+            || needs_key(app, one)
+        {
             continue;
         }
         let message = format!("{} reads `{store}`, and asks for no credential", one.name());
@@ -137,7 +149,8 @@ fn functions(app: &App<'_>, review: &mut Review) {
         if let Some(neighbour) = neighbour {
             let (own, other) = (one.name(), neighbour.name());
             let message = format!("{own} asks for no role, and {other} does for the same objects");
-            let finding = Finding::new(&api::LESS_GUARDED, own, message).at(one.place()).fact(asks(neighbour));
+            let finding =
+                Finding::new(&api::LESS_GUARDED, own, message).at(one.place()).fact(asks(neighbour));
             review.found(finding.mended_by("Depend on the same role in both operations."));
             continue;
         }
@@ -161,7 +174,11 @@ fn functions(app: &App<'_>, review: &mut Review) {
 fn guards_same(one: &Located<'_>, other: &Located<'_>) -> bool {
     let collection = |path: &str| {
         let fixed = path.trim_end_matches('/');
-        fixed.rsplit_once('/').filter(|(_, last)| last.starts_with('{')).map_or(fixed, |(head, _)| head).to_owned()
+        fixed
+            .rsplit_once('/')
+            .filter(|(_, last)| last.starts_with('{'))
+            .map_or(fixed, |(head, _)| head)
+            .to_owned()
     };
     if !other.is_restricted() || other.is_read() || collection(&one.path) != collection(&other.path) {
         return false;
@@ -172,7 +189,11 @@ fn guards_same(one: &Located<'_>, other: &Located<'_>) -> bool {
 fn asks(one: &Located<'_>) -> String {
     let asks = one.code().map(|code| code.asks.as_slice()).unwrap_or_default();
     let named: Vec<_> = asks.iter().map(|name| format!("`{name}`")).collect();
-    if named.is_empty() { format!("{} asks for a scope", one.name()) } else { format!("{} asks for {}", one.name(), named.join(", ")) }
+    if named.is_empty() {
+        format!("{} asks for a scope", one.name())
+    } else {
+        format!("{} asks for {}", one.name(), named.join(", "))
+    }
 }
 
 /// A rule for administrators, as far as the app's own words for them are not known.
@@ -200,14 +221,21 @@ fn attempts(app: &App<'_>, review: &mut Review) {
         *row += 1;
         let is_limited = limited.as_ref().is_some_and(|all| {
             all.iter().any(|one| {
-                let here = one.path == found.path && found.methods.iter().all(|method| one.methods.contains(method));
+                let here =
+                    one.path == found.path && found.methods.iter().all(|method| one.methods.contains(method));
                 here && matches!(&one.gets, EffectiveLimit::Limits { mode: Mode::Enforce, .. })
             })
         });
-        let Some(one) = app.operations.iter().find(|one| one.path == found.path && one.methods == found.methods) else {
+        let Some(one) =
+            app.operations.iter().find(|one| one.path == found.path && one.methods == found.methods)
+        else {
             continue;
         };
-        if is_limited || limits_itself(one) || is_known_to_be_for_callers(purpose, one) {
+        if is_limited
+            || limits_itself(one)
+            || (!is_login && one.is_restricted())
+            || is_known_to_be_for_callers(purpose, one)
+        {
             continue;
         }
         let level = if found.sensitivity.evidence == Evidence::Known { rule.level } else { Level::Low };
@@ -225,7 +253,10 @@ fn attempts(app: &App<'_>, review: &mut Review) {
     looked(review, Owasp::Api6, "flows that scripts abuse", flows);
     review.looked(Row::Practice(Practice::Limits), "sensitive operations", logins + flows);
     if flows == 0 {
-        review.unjudged(Row::Owasp(Owasp::Api6), "no flow that scripts abuse was found (register, order, redeem)");
+        review.unjudged(
+            Row::Owasp(Owasp::Api6),
+            "no flow that scripts abuse was found (register, order, redeem)",
+        );
     }
 }
 

@@ -25,7 +25,13 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
                 read += usize::from(!code.partial);
                 unread += usize::from(code.partial);
                 for sign in &code.signs {
-                    found(app, sign, &one.name(), app.purpose(one).map(|one| one.sensitivity.purpose), review);
+                    found(
+                        app,
+                        sign,
+                        &one.name(),
+                        app.purpose(one).map(|one| one.sensitivity.purpose),
+                        review,
+                    );
                 }
             }
             None => unread += 1,
@@ -51,22 +57,38 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
 fn found(app: &App<'_>, sign: &Sign, subject: &str, purpose: Option<Purpose>, review: &mut Review) {
     let input = sign.input.as_deref().unwrap_or("what a client sends");
     let (rule, level, message): (&'static Rule, Level, String) = match sign.kind {
-        SignKind::SqlFromInput => told(&api::SQL_FROM_INPUT, format!("`{input}` stands in a statement of SQL as it came")),
-        SignKind::CodeFromInput => told(&api::CODE_FROM_INPUT, format!("`{input}` is run as code or in a shell")),
-        SignKind::RequestToInput => told(&api::REQUEST_TO_INPUT, format!("`{input}` says which host the app asks")),
-        SignKind::RedirectToInput => told(&api::REDIRECT_TO_INPUT, format!("`{input}` says where a browser is sent")),
-        SignKind::FileNameAsPath => told(&api::FILE_NAME_AS_PATH, format!("`{input}` says which file is opened")),
+        SignKind::SqlFromInput => {
+            told(&api::SQL_FROM_INPUT, format!("`{input}` stands in a statement of SQL as it came"))
+        }
+        SignKind::CodeFromInput => {
+            told(&api::CODE_FROM_INPUT, format!("`{input}` is run as code or in a shell"))
+        }
+        SignKind::RequestToInput => {
+            told(&api::REQUEST_TO_INPUT, format!("`{input}` says which host the app asks"))
+        }
+        SignKind::RedirectToInput => {
+            told(&api::REDIRECT_TO_INPUT, format!("`{input}` says where a browser is sent"))
+        }
+        SignKind::FileNameAsPath => {
+            told(&api::FILE_NAME_AS_PATH, format!("`{input}` says which file is opened"))
+        }
         SignKind::WeakPasswordHash => {
             let name = sign.name.as_deref().unwrap_or("a quick function");
             told(&api::WEAK_PASSWORD_HASH, format!("passwords are hashed with `{name}`"))
         }
-        SignKind::PasswordInPlain => {
-            told(&api::PASSWORD_IN_PLAIN, "a password is kept, or compared, as the client has sent it".to_owned())
+        SignKind::PasswordInPlain => told(
+            &api::PASSWORD_IN_PLAIN,
+            "a password is kept, or compared, as the client has sent it".to_owned(),
+        ),
+        SignKind::LiteralCredential => {
+            told(&api::LITERAL_CREDENTIAL, "a credential is compared with a text of the code".to_owned())
         }
         SignKind::TokenUnverified => {
             told(&api::TOKEN_NOT_VERIFIED, "a token is decoded, and its signature is not verified".to_owned())
         }
-        SignKind::TokenWithoutEnd => told(&api::TOKEN_WITHOUT_END, "a token is made without `exp`".to_owned()),
+        SignKind::TokenWithoutEnd => {
+            told(&api::TOKEN_WITHOUT_END, "a token is made without `exp`".to_owned())
+        }
         SignKind::TokenLifetime => {
             let seconds = sign.seconds.unwrap_or_default();
             if seconds <= DAY {
@@ -87,15 +109,26 @@ fn found(app: &App<'_>, sign: &Sign, subject: &str, purpose: Option<Purpose>, re
             }
             told(&api::GUESSABLE_CODE, "a code is made with `random`".to_owned())
         }
-        SignKind::SecretShown => told(&api::SECRET_IN_ANSWER, "the answer has a key that signs tokens".to_owned()),
+        SignKind::SecretShown => told(
+            &api::SECRET_IN_ANSWER,
+            "the answer has a key that signs tokens, or all variables".to_owned(),
+        ),
         SignKind::UnverifiedPeer => {
             told(&api::PEER_NOT_VERIFIED, "another service is asked with `verify=False`".to_owned())
         }
-        SignKind::PlainHttp => told(&api::PLAIN_CALL, "another service is asked at an `http://` address".to_owned()),
-        SignKind::NoTimeout => told(&api::CALL_WITHOUT_TIMEOUT, "another service is asked without a `timeout`".to_owned()),
+        SignKind::PlainHttp => {
+            told(&api::PLAIN_CALL, "another service is asked at an `http://` address".to_owned())
+        }
+        SignKind::NoTimeout => {
+            told(&api::CALL_WITHOUT_TIMEOUT, "another service is asked without a `timeout`".to_owned())
+        }
     };
     let place = sign.file.clone().map(|file| Place { file, line: Some(sign.line) });
     let part = sign.input.clone().or_else(|| sign.name.clone()).unwrap_or_default();
+    // It is the same for all that compare it.
+    let is_shared = sign.kind == SignKind::LiteralCredential;
+    let (subject, part) =
+        if is_shared { ("the app", sign.file.clone().unwrap_or_default()) } else { (subject, part) };
     let finding = Finding::new(rule, subject, message).part(part).level(level).at(place);
     review.found(finding.mended_by(rule.remedy));
 }

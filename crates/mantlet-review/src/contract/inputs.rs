@@ -17,7 +17,17 @@ const SMALL: u64 = 1 << 20;
 const MOST: usize = 500;
 /// Names of parameters that say how many rows are read.
 const COUNTS: [&str; 12] = [
-    "limit", "size", "pagesize", "perpage", "count", "top", "first", "take", "maxresults", "numresults", "pagelimit",
+    "limit",
+    "size",
+    "pagesize",
+    "perpage",
+    "count",
+    "top",
+    "first",
+    "take",
+    "maxresults",
+    "numresults",
+    "pagelimit",
     "batchsize",
 ];
 
@@ -60,10 +70,14 @@ fn page_sizes(app: &App<'_>, one: &Located<'_>, review: &mut Review) -> usize {
                 (false, _) => Level::Low,
             };
             let message = format!("`{name}` of {} has no maximum", one.name());
-            let finding = Finding::new(&api::UNBOUNDED_PAGE, one.name(), message).part(format!("parameter {name}"));
+            let finding =
+                Finding::new(&api::UNBOUNDED_PAGE, one.name(), message).part(format!("parameter {name}"));
             let finding = finding.at(one.place()).level(level);
             let finding = finding.fact(if shown { "so many rows are read" } else { "its name says so" });
-            review.found(finding.mended_by(format!("Declare a maximum: `{name}: Annotated[int, Query(ge=1, le=100)]`.")));
+            review.found(
+                finding
+                    .mended_by(format!("Declare a maximum: `{name}: Annotated[int, Query(ge=1, le=100)]`.")),
+            );
         }
     }
     seen
@@ -72,7 +86,9 @@ fn page_sizes(app: &App<'_>, one: &Located<'_>, review: &mut Review) -> usize {
 /// The names of an input, with the shape of each.
 fn fields(app: &App<'_>, input: &Input) -> Vec<(String, ShapeId)> {
     match &input.take {
-        Take::Field { names, .. } => names.first().map(|name| (name.clone(), input.shape)).into_iter().collect(),
+        Take::Field { names, .. } => {
+            names.first().map(|name| (name.clone(), input.shape)).into_iter().collect()
+        }
         Take::Group { .. } => match inner(app, input.shape) {
             Some(Shape::Object(object)) => {
                 object.fields.iter().map(|field| (field.name.clone(), field.shape)).collect()
@@ -88,7 +104,9 @@ fn inner<'a>(app: &'a App<'_>, mut id: ShapeId) -> Option<&'a Shape> {
     for _ in 0..8 {
         let found = shape(app, id)?;
         match found {
-            Shape::Nullable { inner } | Shape::WithDefault { inner } | Shape::Then { inner, .. } => id = *inner,
+            Shape::Nullable { inner } | Shape::WithDefault { inner } | Shape::Then { inner, .. } => {
+                id = *inner
+            }
             _ => return Some(found),
         }
     }
@@ -153,10 +171,16 @@ fn texts(app: &App<'_>, one: &Located<'_>, review: &mut Review) {
         return;
     }
     let told: Vec<_> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
-    let rest = if names.len() > told.len() { format!(" and {} more", names.len() - told.len()) } else { String::new() };
+    let rest = if names.len() > told.len() {
+        format!(" and {} more", names.len() - told.len())
+    } else {
+        String::new()
+    };
     let message = format!("{}{rest} of {} have no maximum", told.join(", "), one.name());
     let finding = Finding::new(&api::UNBOUNDED_INPUT, one.name(), message).at(one.place());
-    review.found(finding.closed_by(format!("[[route]]\npath = \"{}\"\nlimits.body-size = \"1 MiB\"", one.path)));
+    review.found(
+        finding.closed_by(format!("[[route]]\npath = \"{}\"\nlimits.body-size = \"1 MiB\"", one.path)),
+    );
 }
 
 fn unbounded(app: &App<'_>, id: ShapeId, name: &str, names: &mut BTreeSet<String>) {
@@ -166,7 +190,9 @@ fn unbounded(app: &App<'_>, id: ShapeId, name: &str, names: &mut BTreeSet<String
             continue;
         }
         match shape(app, id) {
-            Some(Shape::Str { max_length: None, pattern: None, .. } | Shape::Bytes { max_length: None, .. }) => {
+            Some(
+                Shape::Str { max_length: None, pattern: None, .. } | Shape::Bytes { max_length: None, .. },
+            ) => {
                 names.insert(name);
             }
             Some(Shape::List(list) | Shape::Set(list) | Shape::FrozenSet(list)) => {

@@ -8,19 +8,21 @@ use crate::{
     facts::{App, Located, looked},
     finding::Finding,
     review::Review,
-    rule::{Owasp, api},
+    rule::{Level, Owasp, api},
 };
 
 pub(super) fn review(app: &App<'_>, review: &mut Review) {
     let gate = app.facts.gate.filter(|gate| !gate.config.report_only);
-    let rejects = gate.is_some_and(|gate| gate.policy.routes.fallback().rules.hidden_routes == Tolerance::Reject);
+    let rejects =
+        gate.is_some_and(|gate| gate.policy.routes.fallback().rules.hidden_routes == Tolerance::Reject);
     let tells = gate.is_some_and(|gate| {
         gate.config.deprecation.mode == Mode::Enforce && !gate.config.deprecation.sunset.is_empty()
     });
     for one in &app.operations {
-        if one.hidden && !rejects && is_data(one) {
+        if one.hidden && !rejects && is_data(one) && !is_other_spelling(app, one) {
             let message = format!("{} is in no document, and answers all the same", one.name());
             let finding = Finding::new(&api::HIDDEN_OPERATION, one.name(), message).at(one.place());
+            let finding = if is_probe(one) { finding.level(Level::Info) } else { finding };
             review.found(finding.closed_by("[contract]\nhidden-routes = \"reject\""));
         }
         if one.operation.deprecated && !tells {
@@ -33,9 +35,23 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     looked(review, Owasp::Api9, "operations", app.operations.len());
 }
 
+/// Whether it is shown to touch nothing of the app's: a health check.
+fn is_probe(one: &Located<'_>) -> bool {
+    one.is_read() && one.whole_code().is_some_and(|code| code.touches.is_empty() && code.signs.is_empty())
+}
+
+/// Whether a path differs from a documented one by its last slash alone.
+fn is_other_spelling(app: &App<'_>, one: &Located<'_>) -> bool {
+    let bare = |path: &str| path.trim_end_matches('/').to_owned();
+    let mut all = app.operations.iter();
+    all.any(|other| !other.hidden && other.methods == one.methods && bare(&other.path) == bare(&one.path))
+}
+
 /// Whether it answers with data, rather than with a page.
 fn is_data(one: &Located<'_>) -> bool {
-    !one.is_read() || one.operation.responses.iter().any(|response| response.shape.is_some()) || one.path != "/"
+    !one.is_read()
+        || one.operation.responses.iter().any(|response| response.shape.is_some())
+        || one.path != "/"
 }
 
 /// Operations by what they are called without their version, and each one's version.
@@ -50,8 +66,10 @@ fn versions(app: &App<'_>, review: &mut Review) {
     }
     for versions in found.values() {
         let Some(newest) = versions.iter().map(|(number, _)| *number).max() else { continue };
-        for (_, one) in versions.iter().filter(|(number, one)| *number < newest && !one.operation.deprecated) {
-            let message = format!("{} stands beside version {newest}, and is not marked as deprecated", one.name());
+        for (_, one) in versions.iter().filter(|(number, one)| *number < newest && !one.operation.deprecated)
+        {
+            let message =
+                format!("{} stands beside version {newest}, and is not marked as deprecated", one.name());
             let finding = Finding::new(&api::OLD_VERSION, one.name(), message).at(one.place());
             review.found(finding.mended_by("Mark it `deprecated=True`, or remove it."));
         }

@@ -61,7 +61,9 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     if unread > 0 {
         review.unjudged(
             Row::Owasp(Owasp::Api1),
-            format!("the code of {unread} operations with a parameter in their path was not understood as a whole"),
+            format!(
+                "the code of {unread} operations with a parameter in their path was not understood as a whole"
+            ),
         );
     } else if seen == 0 {
         review.unjudged(Row::Owasp(Owasp::Api1), "no operation has a parameter in its path");
@@ -71,7 +73,8 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
 /// Tables, and variables in which the app keeps objects, whose objects are somebody's.
 fn owned<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
     let tables = app.facts.contract.objects.iter().flat_map(|objects| &objects.tables);
-    let by_keys = tables.filter(|table| !matches!(table.owner, Owner::None | Owner::Join | Owner::Ambiguous { .. }));
+    let by_keys =
+        tables.filter(|table| !matches!(table.owner, Owner::None | Owner::Join | Owner::Ambiguous { .. }));
     let touches = app.operations.iter().filter_map(Located::code).flat_map(|code| &code.touches);
     let by_code = touches.filter(|touch| touch.by_caller || touch.owned);
     by_keys.map(|table| table.name.as_str()).chain(by_code.map(|touch| touch.store.as_str())).collect()
@@ -122,7 +125,8 @@ fn unguarded<'a>(
     users: Option<&str>,
 ) -> Option<&'a str> {
     let code = one.whole_code().filter(|code| !code.uses_caller)?;
-    let keys = one.operation.objects.as_ref().map(|objects| objects.parameters.as_slice()).unwrap_or_default();
+    let keys =
+        one.operation.objects.as_ref().map(|objects| objects.parameters.as_slice()).unwrap_or_default();
     let named: Vec<_> = keys.iter().map(|key| key.table.as_str()).collect();
     let mut touches = code.touches.iter().filter(|touch| {
         let store = touch.store.as_str();
@@ -156,7 +160,9 @@ fn owned_by(app: &App<'_>, store: &str) -> String {
     let of_table = app.objects.tables.iter().find(|table| table.name == store);
     match of_table {
         Some(table) => format!("the objects of `{store}` {}", table.owned),
-        None => format!("other operations choose the objects of `{store}` by the caller, or note who has made them"),
+        None => format!(
+            "other operations choose the objects of `{store}` by the caller, or note who has made them"
+        ),
     }
 }
 

@@ -25,9 +25,12 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
 
 fn answers(app: &App<'_>, review: &mut Review) {
     let declared = declared(app);
-    let hashes_well = !app.operations.iter().filter_map(Located::code).flat_map(|code| &code.signs).any(|sign| {
-        matches!(sign.kind, SignKind::WeakPasswordHash | SignKind::PasswordInPlain)
-    });
+    let hashes_well = !app
+        .operations
+        .iter()
+        .filter_map(Located::code)
+        .flat_map(|code| &code.signs)
+        .any(|sign| matches!(sign.kind, SignKind::WeakPasswordHash | SignKind::PasswordInPlain));
     for one in &app.operations {
         let Some(answer) = one.code().and_then(|code| code.answer.as_ref()) else { continue };
         if !answer.secrets.is_empty() {
@@ -48,15 +51,23 @@ fn answers(app: &App<'_>, review: &mut Review) {
             continue;
         }
         let Some(rows) = answer.rows.as_deref() else { continue };
-        let (Some(columns), Some((fields, other))) = (columns(app, rows), declared.get(rows)) else { continue };
+        let (Some(columns), Some((fields, other))) = (columns(app, rows), declared.get(rows)) else {
+            continue;
+        };
         let beyond: Vec<_> = columns.iter().filter(|column| !fields.contains(column.as_str())).collect();
         let known = columns.len() - beyond.len();
         let is_head = one.methods.iter().all(|method| method == "HEAD");
-        if is_head || beyond.is_empty() || known * 2 < columns.len() || one.is_restricted() || other == &one.name() {
+        if is_head
+            || beyond.is_empty()
+            || known * 2 < columns.len()
+            || one.is_restricted()
+            || other == &one.name()
+        {
             continue;
         }
         let names: Vec<_> = beyond.iter().map(|name| format!("`{name}`")).collect();
-        let message = format!("{} shows {} of `{rows}`, which {other} leaves out", one.name(), names.join(", "));
+        let message =
+            format!("{} shows {} of `{rows}`, which {other} leaves out", one.name(), names.join(", "));
         let finding = Finding::new(&api::MORE_THAN_THE_MODEL, one.name(), message).at(one.place());
         review.found(finding.mended_by("Declare the response model that the other operation has."));
     }
@@ -67,7 +78,9 @@ fn declared<'a>(app: &'a App<'_>) -> BTreeMap<&'a str, (BTreeSet<&'a str>, Strin
     let mut found: BTreeMap<&str, (BTreeSet<&str>, String)> = BTreeMap::new();
     for one in app.operations.iter().filter(|one| !one.is_restricted()) {
         let Some(code) = one.code() else { continue };
-        let Some(answer) = code.answer.as_ref().filter(|answer| !answer.declared.is_empty()) else { continue };
+        let Some(answer) = code.answer.as_ref().filter(|answer| !answer.declared.is_empty()) else {
+            continue;
+        };
         for touch in code.touches.iter().filter(|touch| touch.how.contains(&How::Read)) {
             let Some(columns) = columns(app, &touch.store) else { continue };
             let own = answer.declared.iter().filter(|field| columns.contains(field)).count();
@@ -98,7 +111,11 @@ fn takes_out_hashes(app: &App<'_>) -> bool {
 fn rights<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
     let user = app.facts.contract.objects.as_ref().and_then(|objects| objects.user.as_ref());
     let roles = user.into_iter().flat_map(|user| &user.roles).map(|role| role.name.as_str());
-    let asked = app.operations.iter().filter_map(Located::code).flat_map(|code| code.asks.iter().chain(&code.excuses));
+    let asked = app
+        .operations
+        .iter()
+        .filter_map(Located::code)
+        .flat_map(|code| code.asks.iter().chain(&code.excuses));
     roles.chain(asked.map(String::as_str)).filter(|name| is_right(name)).collect()
 }
 
@@ -112,19 +129,30 @@ fn inputs(app: &App<'_>, review: &mut Review) {
         for assign in &code.assigns {
             let store = assign.store.as_str();
             let place = assign.file.clone().map(|file| Place { file, line: Some(assign.line) });
-            let has = |name: &str| columns(app, store).is_some_and(|columns| columns.iter().any(|one| one == name));
-            let is_users = users.map_or_else(|| rights.iter().any(|right| has(right)), |users| users == store);
+            let has =
+                |name: &str| columns(app, store).is_some_and(|columns| columns.iter().any(|one| one == name));
+            let is_users =
+                users.map_or_else(|| rights.iter().any(|right| has(right)), |users| users == store);
             if assign.field == "*" {
                 let message = format!("{} writes whatever fields a client sends into `{store}`", one.name());
                 let level = if is_users { Level::High } else { Level::Medium };
-                let finding = Finding::new(&api::ANY_FIELD_WRITTEN, one.name(), message).part(store).level(level);
-                review.found(finding.at(place).mended_by("Set `extra=\"forbid\"` in the input model, and name its fields."));
+                let finding =
+                    Finding::new(&api::ANY_FIELD_WRITTEN, one.name(), message).part(store).level(level);
+                review.found(
+                    finding
+                        .at(place)
+                        .mended_by("Set `extra=\"forbid\"` in the input model, and name its fields."),
+                );
             } else if is_users && rights.contains(assign.field.as_str()) {
-                let message = format!("{} sets `{}` of `{store}` to what the client sends", one.name(), assign.field);
+                let message =
+                    format!("{} sets `{}` of `{store}` to what the client sends", one.name(), assign.field);
                 let finding = Finding::new(&api::ROLE_FROM_INPUT, one.name(), message).part(&assign.field);
                 let finding = finding.fact(format!("`{}` decides about rights", assign.field));
                 review.found(finding.at(place).mended_by("Take the field out of the input model."));
-            } else if owners.contains(&(store, assign.field.as_str())) && !code.uses_caller && one.is_secured() {
+            } else if owners.contains(&(store, assign.field.as_str()))
+                && !code.uses_caller
+                && one.is_secured()
+            {
                 let message = format!("{} takes `{}` of `{store}` from the client", one.name(), assign.field);
                 let finding = Finding::new(&api::OWNER_FROM_INPUT, one.name(), message).part(&assign.field);
                 let finding = finding.fact(format!("`{}` says whose the object is", assign.field));
@@ -137,5 +165,7 @@ fn inputs(app: &App<'_>, review: &mut Review) {
 /// Fields that hold who has made an object, as other operations see to it.
 fn owners<'a>(app: &'a App<'_>) -> BTreeSet<(&'a str, &'a str)> {
     let touches = app.operations.iter().filter_map(Located::code).flat_map(|code| &code.touches);
-    touches.flat_map(|touch| touch.owners.iter().map(|owner| (touch.store.as_str(), owner.as_str()))).collect()
+    touches
+        .flat_map(|touch| touch.owners.iter().map(|owner| (touch.store.as_str(), owner.as_str())))
+        .collect()
 }

@@ -31,6 +31,10 @@ rules! {
         "The key that signs tokens can be guessed",
         "An attacker who knows the key makes tokens for any user.",
         "Take a random key of at least 32 bytes from the environment or a file, and give it no default.";
+    LITERAL_CREDENTIAL = "literal-credential", High, Api2, None, 798,
+        "A credential stands in the code",
+        "Whoever reads the repository has it, and it is the same everywhere.",
+        "Take it from the environment or a file, and give it no default.";
     TOKEN_NOT_VERIFIED = "token-not-verified", Critical, Api2, Some(Practice::Tokens), 347,
         "A token is read without a look at its signature",
         "Anyone writes a token and is any user.",
@@ -116,7 +120,7 @@ rules! {
         "A link to the app leads to a page of an attacker.",
         "Redirect to paths of your own.";
     SECRET_IN_ANSWER = "secret-in-answer", Critical, Api8, Some(Practice::Tokens), 200,
-        "An answer shows the key that signs tokens",
+        "An answer shows a key that signs tokens",
         "Anyone makes tokens for any user.",
         "Take the key out of the answer, and replace it.";
     ERROR_TEXT = "error-text", Medium, Api8, None, 209,

@@ -25,7 +25,9 @@ pub(crate) fn review(app: &App<'_>, review: &mut Review) {
     if settings.debug {
         debug(gate, review);
     }
-    if !settings.docs.is_empty() && gate.is_none_or(|gate| gate.policy.routes.fallback().rules.docs != Tolerance::Reject) {
+    if !settings.docs.is_empty()
+        && gate.is_none_or(|gate| gate.policy.routes.fallback().rules.docs != Tolerance::Reject)
+    {
         let message = format!("anyone reads {}", settings.docs.join(", "));
         let finding = Finding::new(&api::DOCS_PUBLIC, "the app", message);
         review.found(finding.closed_by("[contract]\ndocs = \"reject\""));
@@ -98,14 +100,17 @@ fn session_cookies<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
 /// Cookies that a dependency declares, of an operation that may refuse.
 fn credential_inputs<'a>(one: &'a Located<'_>) -> impl Iterator<Item = &'a str> {
     let refuses = one.code().is_some_and(|code| code.refuses);
-    let inputs = one.operation.inputs.iter().filter(move |input| refuses && input.location == Location::Cookie);
+    let inputs =
+        one.operation.inputs.iter().filter(move |input| refuses && input.location == Location::Cookie);
     inputs.flat_map(|input| input.take.names())
 }
 
 fn cookie(gate: Option<Gate<'_>>, cookie: &Cookie, subject: &str, is_session: bool, review: &mut Review) {
     let name = cookie.name.as_deref().unwrap_or("of a name that is not constant");
-    let adds = gate.filter(|gate| gate.config.cookies.mode == Mode::Enforce && gate.config.cookies.cookie.is_empty());
-    let (secure, script) = adds.map_or((false, false), |gate| (gate.config.cookies.secure, gate.config.cookies.http_only));
+    let adds = gate
+        .filter(|gate| gate.config.cookies.mode == Mode::Enforce && gate.config.cookies.cookie.is_empty());
+    let (secure, script) =
+        adds.map_or((false, false), |gate| (gate.config.cookies.secure, gate.config.cookies.http_only));
     let mut lacks = Vec::new();
     if cookie.secure == Some(false) && !secure {
         lacks.push("`Secure`");
@@ -119,7 +124,8 @@ fn cookie(gate: Option<Gate<'_>>, cookie: &Cookie, subject: &str, is_session: bo
     if lacks.is_empty() {
         return;
     }
-    let (rule, what) = if is_session { (&api::SESSION_COOKIE, "the session") } else { (&api::COOKIE, "a cookie") };
+    let (rule, what) =
+        if is_session { (&api::SESSION_COOKIE, "the session") } else { (&api::COOKIE, "a cookie") };
     let message = format!("the cookie `{name}` of {what} lacks {}", lacks.join(", "));
     let place = cookie.file.clone().map(|file| Place { file, line: Some(cookie.line) });
     let only_site = lacks.iter().all(|one| one.contains("SameSite"));
@@ -127,7 +133,8 @@ fn cookie(gate: Option<Gate<'_>>, cookie: &Cookie, subject: &str, is_session: bo
     let level = if is_session && lacks == ["`Secure`"] { Level::Low } else { rule.level };
     let finding = Finding::new(rule, subject, message).part(name).at(place).level(level);
     review.found(if only_site {
-        finding.mended_by("Set `samesite=\"lax\"`; with `none`, a CSRF token must guard what the cookie allows.")
+        finding
+            .mended_by("Set `samesite=\"lax\"`; with `none`, a CSRF token must guard what the cookie allows.")
     } else {
         finding.closed_by("[cookies]\nmode = \"enforce\"")
     });
@@ -160,13 +167,20 @@ fn cors(
     credentials: bool,
     review: &mut Review,
 ) {
-    if gate.is_some_and(|gate| gate.config.cors.mode == Mode::Enforce && !gate.config.cors.origins.is_empty()) {
+    if gate.is_some_and(|gate| gate.config.cors.mode == Mode::Enforce && !gate.config.cors.origins.is_empty())
+    {
         return;
     }
     let fix = "[cors]\norigins = [\"https://app.example.com\"]\ncredentials = true";
     if origins.iter().any(|origin| origin == "*") || pattern.is_some_and(matches_all) {
         let uses_cookies = !session_cookies(app).is_empty()
-            || app.facts.contract.app.iter().flat_map(|app| &app.middleware).any(|one| matches!(one, Middleware::Session { .. }));
+            || app
+                .facts
+                .contract
+                .app
+                .iter()
+                .flat_map(|app| &app.middleware)
+                .any(|one| matches!(one, Middleware::Session { .. }));
         let level = match (credentials, uses_cookies) {
             (true, _) => Level::High,
             (false, true) => Level::Low,
@@ -190,7 +204,17 @@ fn cors(
 /// Whether a pattern of origins matches each of them.
 fn matches_all(pattern: &str) -> bool {
     let bare = pattern.trim_start_matches('^').trim_end_matches('$');
-    matches!(bare, ".*" | ".+" | "https?://.*" | "https?://.+" | "http://.*" | "https://.*" | "https://.+" | "(.*)" | "(https?://)?.*")
+    matches!(
+        bare,
+        ".*" | ".+"
+            | "https?://.*"
+            | "https?://.+"
+            | "http://.*"
+            | "https://.*"
+            | "https://.+"
+            | "(.*)"
+            | "(https?://)?.*"
+    )
 }
 
 /// Whether a dot of a name is not escaped, or the name may go on: `https://.*example.com`.
@@ -202,7 +226,9 @@ fn is_loose(pattern: &str) -> bool {
         let next = letters.get(at + 1).copied().unwrap_or(' ');
         let is_plain = *letter == '.' && before != '\\' && !matches!(next, '*' | '+' | '?' | '{');
         // `.*example\.com` also means `evilexample.com`.
-        let is_open = *letter == '.' && before == '/' && matches!(next, '*' | '+')
+        let is_open = *letter == '.'
+            && before == '/'
+            && matches!(next, '*' | '+')
             && letters.get(at + 2).is_some_and(char::is_ascii_alphanumeric);
         is_plain || is_open
     })
