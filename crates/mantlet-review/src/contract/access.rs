@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_contract::{
-    model::{How, Middleware},
+    model::{How, Middleware, RoleKind},
     sensitive::{Evidence, Purpose},
 };
 use mantlet_controls::{Mode, throttle::attempts::EffectiveLimit};
 
 use crate::{
-    facts::{App, Located, looked},
+    facts::{App, Located, is_right, looked},
     finding::Finding,
     review::{Review, Row},
     rule::{Level, Owasp, Practice, api},
@@ -161,7 +161,11 @@ fn functions(app: &App<'_>, review: &mut Review) {
             }
             let message = format!("{} looks meant for administrators, and {who} may call it", one.name());
             let finding = Finding::new(&api::ADMIN_WITHOUT_ROLE, one.name(), message).at(one.place());
-            review.found(finding.fact("a word in its path or its tags says so").closed_by(allow(one)));
+            let finding = finding.fact("a word in its path or its tags says so");
+            review.found(match allow(app, one) {
+                Some(rule) => finding.closed_by(rule),
+                None => finding.mended_by("Depend on the role of administrators in the operation."),
+            });
         }
     }
     looked(review, Owasp::Api5, "operations", seen);
@@ -196,14 +200,26 @@ fn asks(one: &Located<'_>) -> String {
     }
 }
 
-/// A rule for administrators, as far as the app's own words for them are not known.
-fn allow(one: &Located<'_>) -> String {
-    let methods: Vec<_> = one.methods.iter().map(|method| format!("\"{method}\"")).collect();
-    format!(
-        "# write the attribute by which your tokens or users say it\n[[authorization.allow]]\npaths   = [\"{}\"]\nmethods = [{}]\nwho     = [\"role:admin\"]",
-        one.path,
-        methods.join(", ")
-    )
+/// A rule for administrators, where the table of users says how they are known.
+fn allow(app: &App<'_>, one: &Located<'_>) -> Option<String> {
+    let user = app.facts.contract.objects.as_ref()?.user.as_ref()?;
+    let role = user.roles.iter().find(|role| is_right(&role.name))?;
+    let name = &role.name;
+    let who = match role.kind {
+        RoleKind::Flag => format!("principal:{name}"),
+        RoleKind::Number => format!("principal:{name} = 1"),
+        RoleKind::Choice => {
+            let choice = role.choices.iter().find(|choice| choice.to_lowercase().contains("admin"))?;
+            format!("principal:{name} = {choice}")
+        }
+    };
+    let (path, methods) = (&one.path, quoted(one.methods));
+    Some(format!("[[authorization.allow]]\npaths   = [\"{path}\"]\nmethods = [{methods}]\nwho     = [\"{who}\"]"))
+}
+
+/// As a list in TOML has them.
+fn quoted(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// Attempts on what an attacker repeats.
@@ -241,11 +257,10 @@ fn attempts(app: &App<'_>, review: &mut Review) {
         let level = if found.sensitivity.evidence == Evidence::Known { rule.level } else { Level::Low };
         let message = format!("{} ({}) may be called as often as anyone likes", one.name(), purpose.name());
         let finding = Finding::new(rule, one.name(), message).level(level).at(one.place());
-        let methods: Vec<_> = one.methods.iter().map(|method| format!("\"{method}\"")).collect();
         review.found(finding.fact(format!("what shows it: {}", found.sensitivity.why)).closed_by(format!(
             "[[throttle.operation]]\npaths   = [\"{}\"]\nmethods = [{}]\npurpose = \"{}\"\nmode    = \"enforce\"",
             one.path,
-            methods.join(", "),
+            quoted(one.methods),
             purpose.name(),
         )));
     }
