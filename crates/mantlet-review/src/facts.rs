@@ -82,7 +82,13 @@ impl<'f> App<'f> {
     /// Whether the gate checks whose the object of an operation is.
     pub(crate) fn has_own_rule(&self, one: &Located<'_>) -> bool {
         let (Some(gate), Some(compiled)) = (self.facts.gate, &self.compiled) else { return false };
-        gate.policy.authorization.own_rules(&one.path, one.methods, compiled) > 0
+        let mut rules = gate.config.authorization.own.iter();
+        let enforced = rules.any(|rule| {
+            let methods = rule.methods.is_empty() || one.methods.iter().all(|own| rule.methods.contains(own));
+            let path = rule.paths.is_empty() || rule.paths.iter().any(|path| covers(path, &one.path));
+            rule.mode == Mode::Enforce && methods && path
+        });
+        enforced && gate.policy.authorization.own_rules(&one.path, one.methods, compiled) > 0
     }
 
     /// Whether the gate has a rule about who may call an operation.

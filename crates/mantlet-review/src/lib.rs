@@ -9,12 +9,12 @@
 //! - Findings are sorted and hold no time, so that the same app gives the same bytes.
 //! - No rule knows an app by its names. What only a word suggests is `low` at most.
 
-pub mod client;
-pub mod exchange;
 mod configuration;
 mod contract;
 mod settings;
 
+pub mod client;
+pub mod exchange;
 mod facts;
 
 pub mod finding;

@@ -15,7 +15,7 @@ use std::{
 
 use mantlet_contract::model::Contract;
 use mantlet_controls::{Config, Policy};
-use mantlet_review::{AppFacts, Finding, Gate, Level, Owasp, Review, of_app, rule};
+use mantlet_review::{AppFacts, Finding, Fix, Gate, Level, Owasp, Review, of_app, rule};
 
 const DEV: &str = "MANTLET_TEST_PYTHON";
 const IDENTITY: &str = "MANTLET_TEST_IDENTITY";
@@ -214,6 +214,49 @@ fn contract_of_unread(contract: &Contract) -> Vec<String> {
     let mut found = Vec::new();
     walk(&contract.router, &mut found);
     found
+}
+
+/// What a text for `mantlet.toml` makes of the configuration.
+fn configured(text: &str) -> Config {
+    let mut config = Config::default();
+    for (section, value) in text.parse::<toml::Table>().unwrap_or_else(|error| panic!("{error}: {text}")) {
+        match section.as_str() {
+            "authorization" => config.authorization = value.try_into().unwrap(),
+            "contract" => config.contract = value.try_into().unwrap(),
+            "cookies" => config.cookies = value.try_into().unwrap(),
+            "cors" => config.cors = value.try_into().unwrap(),
+            "host" => config.host = value.try_into().unwrap(),
+            "https" => config.https = value.try_into().unwrap(),
+            "route" => config.route = value.try_into().unwrap(),
+            "throttle" => config.throttle = value.try_into().unwrap(),
+            other => panic!("a section that is not expected: {other}"),
+        }
+    }
+    config
+}
+
+#[test]
+fn what_closes_a_finding_is_valid_and_closes_it() {
+    let mut closed = BTreeSet::new();
+    for subject in careless() {
+        let contract = subject.contract();
+        for finding in reviewed(&contract).findings() {
+            let Some(Fix::Configuration { toml }) = &finding.fix else { continue };
+            let config = configured(toml);
+            let policy = config.check().unwrap_or_else(|mistakes| panic!("{mistakes:?}: {toml}"));
+            let gate = Gate { config: &config, policy: &policy, has_certificate: false, keeps_records: true };
+            let after = of_app(AppFacts { contract: &contract, gate: Some(gate) });
+            let left = after.findings().into_iter().any(|other| key(other) == key(finding));
+            assert!(
+                !left,
+                "{}: {} of {} is not closed by\n{toml}",
+                subject.app, finding.rule.id, finding.subject
+            );
+            closed.insert(finding.rule.id);
+        }
+    }
+    println!("closed by the configuration: {closed:?}");
+    assert!(closed.len() > 8, "{closed:?}");
 }
 
 #[test]

@@ -214,7 +214,9 @@ fn allow(app: &App<'_>, one: &Located<'_>) -> Option<String> {
         }
     };
     let (path, methods) = (&one.path, quoted(one.methods));
-    Some(format!("[[authorization.allow]]\npaths   = [\"{path}\"]\nmethods = [{methods}]\nwho     = [\"{who}\"]"))
+    Some(format!(
+        "[[authorization.allow]]\npaths   = [\"{path}\"]\nmethods = [{methods}]\nwho     = [\"{who}\"]"
+    ))
 }
 
 /// As a list in TOML has them.
