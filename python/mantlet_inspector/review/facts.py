@@ -151,6 +151,8 @@ class Operations:
     ) -> tuple[Value, Effects, bool]:
         """-> its value, what it does, and whether it finds out who is calling"""
         value, effects = self.run(sub, call, overrides, takes_credentials(sub) and not takes_path)
+        if sub.security_scopes_param_name is not None:
+            effects.asks.clear()  # which scopes are asked for stands beside the operation
         finds = finds_caller(sub) or (effects.caller and (effects.refuses or effects.raises))
         if not finds and effects.refuses and reads_credentials(sub) and not takes_path:
             # It has a way of its own to take a credential, and refuses those that it does not know.

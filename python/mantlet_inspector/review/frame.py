@@ -115,7 +115,9 @@ class Frame:
         """What is judged is validated; where the caller is judged and refused, that is asked
         for."""
         self.value(node)
-        refusing = any(known.refusal_in(self, part) for part in (body, orelse))
+        refusals = [known.refusal_in(self, part) for part in (body, orelse)]
+        status = next((one for one in refusals if one is not None), None)
+        refusing = status is not None
         for one in ast.walk(node):
             if isinstance(one, ast.Compare):
                 known.compared(self, one)
@@ -127,11 +129,12 @@ class Frame:
                 if isinstance(one.func, ast.Attribute):  # `url.startswith("/")`
                     receiver = self.quietly(one.func.value)
                     self.reader.validated |= receiver.sent
-        if refusing:
+        if status is not None:
             # `if order.owner != me.id and not me.is_admin`: a right in place of being the owner.
             is_either = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
             is_excuse = is_either and any(map(self.is_about_owner, ast.walk(node)))
-            (self.effects.excuses if is_excuse else self.effects.asks).update(self.asked(node))
+            names = known.are_rights(self, set(self.asked(node)), status)
+            (self.effects.excuses if is_excuse else self.effects.asks).update(names)
 
     def asked(self, node: ast.expr) -> Iterator[str]:
         """Attributes of the caller in a condition. One that is compared with an object, or with

@@ -42,6 +42,12 @@ PLAIN_CALLS = {
     "set",
     "get",
 }
+DENYING = re.compile(r"permission|forbid|denied|privilege", re.IGNORECASE)
+# Parts of a token (RFC 7519) that say nothing of what its holder may do.
+CLAIMS = {
+    *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "type", "token_type", "kind", "purpose"),
+    *("ver", "version", "token_version", "scope", "scopes", "get", "id"),
+}
 SHORTEST = 4  # characters of a credential; shorter ones are words such as `GET`
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
@@ -342,16 +348,27 @@ def compared_with_literal(frame: Frame, node: ast.Compare) -> None:
         frame.effects.sign("literal-credential", frame.shown, node.lineno)
 
 
-def refusal_in(frame: Frame, nodes: Any) -> bool:
-    """Whether statements refuse whoever is calling."""
+def refusal_in(frame: Frame, nodes: Any) -> int | None:
+    """The status with which statements refuse whoever is calling, 0 if it is not known; none if
+    they do not."""
     for node in nodes if isinstance(nodes, list) else []:
         if isinstance(node, ast.Raise) and node.exc is not None:
             call = node.exc if isinstance(node.exc, ast.Call) else None
-            found = frame.quietly(call.func if call is not None else node.exc).live
-            if not is_http_exception(found):
-                return True
-            return status_of(frame, call) in (*REFUSALS, None)
-    return False
+            value = frame.quietly(call.func if call is not None else node.exc)
+            if not is_http_exception(value.live):
+                named = class_name(value.live) if is_class(value.live) else ""
+                return 403 if DENYING.search(named) else 0
+            status = status_of(frame, call)
+            return status if status in REFUSALS else (0 if status is None else None)
+    return None
+
+
+def are_rights(frame: Frame, names: set[str], status: int) -> set[str]:
+    """Those attributes that say what a caller may do. Where a credential is read, others say that
+    it is no good."""
+    if not frame.reader.finds_caller:
+        return names
+    return names - CLAIMS if status in (403, 404) else set()
 
 
 def is_http_exception(cls: Any) -> bool:
