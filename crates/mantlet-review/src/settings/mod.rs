@@ -128,11 +128,12 @@ fn cookie(gate: Option<Gate<'_>>, cookie: &Cookie, subject: &str, is_session: bo
         if is_session { (&api::SESSION_COOKIE, "the session") } else { (&api::COOKIE, "a cookie") };
     let message = format!("the cookie `{name}` of {what} lacks {}", lacks.join(", "));
     let place = cookie.file.clone().map(|file| Place { file, line: Some(cookie.line) });
-    let only_site = lacks.iter().all(|one| one.contains("SameSite"));
+    // The gate adds what is missing, and leaves what the app has said.
+    let says_none = lacks.iter().any(|one| one.contains("SameSite"));
     // Over HTTPS alone: the app may run without it on a developer's machine.
     let level = if is_session && lacks == ["`Secure`"] { Level::Low } else { rule.level };
     let finding = Finding::new(rule, subject, message).part(name).at(place).level(level);
-    review.found(if only_site {
+    review.found(if says_none {
         finding
             .mended_by("Set `samesite=\"lax\"`; with `none`, a CSRF token must guard what the cookie allows.")
     } else {
