@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from typing import Any
 
@@ -77,6 +78,7 @@ class Effects:
             own.owners |= touch.owners
 
 
+@functools.cache
 def below_project(file: str) -> str | None:
     """A file by its place below the folder of the project, with `/`; none if it is not there."""
     relative = os.path.relpath(os.path.abspath(file))

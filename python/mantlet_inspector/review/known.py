@@ -344,8 +344,16 @@ def compared_with_literal(frame: Frame, node: ast.Compare) -> None:
         or (one.location in ("header", "cookie") and CREDENTIAL.search(one.name))
         for one in sent
     )
-    if given and literals and literal_at(literals[0].encode(), frame.reader.shared.modules) is not None:
+    if given and literals and is_literal(frame, literals[0]):
         frame.effects.sign("literal-credential", frame.shown, node.lineno)
+
+
+def is_literal(frame: Frame, text: str) -> bool:
+    """Whether a text stands in the app's code."""
+    known = frame.reader.shared.literals
+    if text not in known:
+        known[text] = literal_at(text.encode(), frame.reader.shared.modules) is not None
+    return known[text]
 
 
 def refusal_in(frame: Frame, nodes: Any) -> int | None:

@@ -33,6 +33,7 @@ class Shared:
         self.by_class = {id(one.cls): one for one in tables.values() if one.cls is not None}
         self.stores: dict[int, tuple[Any, str]] = {}  # objects in which an app keeps its own, and names
         self.modules: list[Any] = []
+        self.literals: dict[str, bool] = {}  # texts, and whether they stand in the app's code
         self.secrets: set[bytes] = set()  # with which the app signs
         self.end = time.thread_time() + bound
         self.is_late = False

@@ -105,7 +105,7 @@ fn inner<'a>(app: &'a App<'_>, mut id: ShapeId) -> Option<&'a Shape> {
         let found = shape(app, id)?;
         match found {
             Shape::Nullable { inner } | Shape::WithDefault { inner } | Shape::Then { inner, .. } => {
-                id = *inner
+                id = *inner;
             }
             _ => return Some(found),
         }
