@@ -32,7 +32,7 @@ def main() -> int:
     try:
         app, name = inspector.named(args.app)
         try:
-            found = inspector.contract(app, name, args.memory, args.read_timeout)
+            found = inspector.contract(app, name, args.memory, args.read_timeout, review=True)
         except app_import.Failure:
             raise
         except Exception as error:  # most likely a version that is not known

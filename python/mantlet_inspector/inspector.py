@@ -20,22 +20,28 @@ TOKEN_LIBRARIES = ("authlib", "jose", "joserfc", "jwt")
 
 
 def contract(
-    app: Any, name: str, memories: str | None = None, bound: float | None = None, ahead: Any = None
+    app: Any,
+    name: str,
+    memories: str | None = None,
+    bound: float | None = None,
+    ahead: Any = None,
+    review: bool = False,
 ) -> dict[str, Any]:
     """-> the contract of an imported app. Facts of its files are kept in the file `memories`, and
-    some were read `ahead`. Its code is read for `bound` seconds at most."""
+    some were read `ahead`. Its code is read for `bound` seconds at most. For a `review`, what its
+    code does is read, too."""
     begun = memory.begin(memories, memory.DEFAULT_BOUND if bound is None else bound, ahead)
     collects = gc.isenabled()
     gc.disable()  # all that is made here is kept until the end, and an app's objects are many
     try:
-        return made_contract(app, name)
+        return made_contract(app, name, review)
     finally:
         begun.keep()
         if collects:
             gc.enable()
 
 
-def made_contract(app: Any, name: str) -> dict[str, Any]:
+def made_contract(app: Any, name: str, review: bool = False) -> dict[str, Any]:
     # It needs FastAPI, which only the app's import has shown to be there.
     from mantlet_inspector.candidates.collect import proof_of
     from mantlet_inspector.contract.walk import Walk
@@ -48,6 +54,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
         message = f"`{name}` is a `{type(app).__name__}` and no FastAPI app is found in it"
         raise app_import.Failure("no-contract", message)
     objects = objects_of(walk.draft, name.partition(":")[0])
+    reviewed = reviewed_in(app, walk.draft, name.partition(":")[0]) if review else None
     title = getattr(found, "title", None)
     root_path = getattr(found, "root_path", "")
     return {
@@ -58,6 +65,7 @@ def made_contract(app: Any, name: str) -> dict[str, Any]:
         **({"root-path": root_path} if root_path and walk.strips_root_path else {}),
         **({"names-dpop": True} if mentions.names_dpop() else {}),
         **({"objects": objects} if objects is not None else {}),
+        **({"app": reviewed} if reviewed is not None else {}),
         "router": router,
         "shapes": walk.draft.shapes.all,
         "notes": [*walk.draft.noted.values(), *([token] if token is not None else [])],
@@ -73,6 +81,18 @@ def objects_of(draft: Any, module: str) -> dict[str, Any] | None:
         return facts.add(draft.read, draft.shapes.all, modules)
     except Exception:  # most likely a version that is not known
         draft.note("app", "what its tables say of the owners of its objects is not understood")
+        return None
+
+
+def reviewed_in(app: Any, draft: Any, module: str) -> dict[str, Any] | None:
+    from mantlet_inspector.candidates.whose import Whose
+    from mantlet_inspector.review import facts
+
+    try:
+        modules = [one for _, one in Whose(module).modules()]
+        return facts.add(app, module, draft.read, modules)
+    except Exception:  # most likely a version that is not known
+        draft.note("app", "what its code does is not understood: much of it is not reviewed")
         return None
 
 

@@ -4,11 +4,13 @@
 //! list and name each other by their index, so that shared and recursive ones cost nothing. Whatever a reader does not
 //! understand, or Python code decides, is [`Shape::Opaque`]: the app decides.
 
+mod app;
 mod objects;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use app::{Answer, App, Assign, Code, Cookie, Handler, How, Key, Middleware, Sign, SignKind, Touch};
 pub use objects::{
     Group, KeyParameter, LinkEvidence, Objects, Owner, Role, RoleKind, Shown, ShownAs, ShownObjects, Step,
     Table, TableSource, User,
@@ -45,6 +47,9 @@ pub struct Contract {
     /// The app's tables, and whose the objects in them are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Objects>,
+    /// How the app is set up. Only where it was read for a review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
     /// The router of the app itself.
     pub router: Router,
     /// All shapes; a [`ShapeId`] is an index.
@@ -208,6 +213,12 @@ pub struct Operation {
     /// What its path and its answer have to do with the app's tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Box<ShownObjects>>,
+    /// Where its handler stands. Only where it was read for a review, as is what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Handler>,
+    /// What its code does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Box<Code>>,
 }
 
 /// A dependency that may refuse: its answer (401, 403, 429) comes before 422, for FastAPI calls all dependencies whose own input is

@@ -13,6 +13,14 @@ pub mod baseline;
 pub mod client;
 pub mod exchange;
 pub mod explain;
+mod configuration;
+mod contract;
+mod settings;
+
+pub mod client;
+pub mod exchange;
+mod facts;
+
 pub mod finding;
 pub mod project;
 pub mod formats;
@@ -22,9 +30,21 @@ pub mod rule;
 
 mod wrap;
 
+pub use facts::{AppFacts, Gate};
 pub use finding::{Evidence, Finding, Fix, Place};
 pub use review::Review;
 pub use rule::{Level, Owasp, Practice, Rule};
 
 #[cfg(test)]
 mod rooms_tests;
+/// Reviews an app by its contract, without a request: what it accepts and promises, how it is set up, what
+/// its code does, and what the gate in front of it closes.
+pub fn of_app(facts: AppFacts<'_>) -> Review {
+    let app = facts::App::of(facts);
+    let mut review = Review::default();
+    review.operations_known(app.operations.len());
+    contract::review(&app, &mut review);
+    settings::review(&app, &mut review);
+    configuration::review(&app, &mut review);
+    review
+}

@@ -89,6 +89,7 @@ pub fn read(text: &str) -> Result<Contract, DocumentError> {
         title: root.get("info").and_then(|info| info.get("title")?.text()).map(str::to_owned),
         made_with: [("openapi".to_owned(), version)].into(),
         names_dpop: false,
+        app: None,
         root_path: None,
         prefixes,
         objects: None,

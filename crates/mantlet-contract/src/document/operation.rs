@@ -34,6 +34,8 @@ impl<'d> Reader<'d> {
             responses: self.responses(operation),
             deprecated: operation.node.get("deprecated").is_some_and(Node::is_true),
             objects: None,
+            handler: None,
+            code: None,
         }
     }
 }

@@ -68,6 +68,7 @@ class Proof:
         self.texts: list[bytes] = []  # of the app's code and its variables
         self.found = 0  # places that deal with tokens, understood or not
         self.why: tuple[str, str] | None = None  # why it is not complete, and where
+        self.unverified: list[tuple[str, int]] = []  # files and lines where nothing is verified at all
 
     def is_complete(self) -> bool:
         return self.places > 0 and self.why is None
@@ -156,6 +157,7 @@ class Prover:
         for place in peeks:
             if not is_harmless(place, verifying):
                 self.proof.fail(NOT_VERIFIED, where(place.source, place.call))
+                self.proof.unverified.append((place.source.file, place.call.lineno))
 
     def look_at(self, place: Place) -> None:
         self.values.steps = 0
