@@ -122,6 +122,13 @@ impl Finding {
         self
     }
 
+    /// What was asked and answered by which it is known.
+    #[must_use]
+    pub fn shown_by(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
     /// Text for `mantlet.toml` that closes it.
     #[must_use]
     pub fn closed_by(self, toml: impl Into<String>) -> Self {

@@ -13,6 +13,7 @@ pub mod client;
 pub mod exchange;
 pub mod finding;
 pub mod proposal;
+pub mod live;
 pub mod review;
 pub mod rule;
 
