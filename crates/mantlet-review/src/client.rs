@@ -173,7 +173,12 @@ impl Client {
             response => response.map_err(silent)?,
         };
         let (parts, body) = response.into_parts();
-        let (body, is_cut) = read(body).await?;
+        // A stream of events has no end.
+        let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let (body, is_cut) = match kind.starts_with(b"text/event-stream") {
+            true => (Bytes::new(), true),
+            false => read(body).await?,
+        };
         // What was not read to its end cannot carry another request.
         self.kept = (!is_cut).then_some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body, is_cut })

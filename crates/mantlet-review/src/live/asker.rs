@@ -63,6 +63,11 @@ impl Identity {
         Ok(Self { name: name.to_owned(), credential })
     }
 
+    /// Whether it is that of an administrator, by its name.
+    pub(super) fn is_administrator(&self) -> bool {
+        super::words::is_for_administrators(&self.name)
+    }
+
     /// The token in `Authorization: Bearer`.
     pub(super) fn bearer(&self) -> Option<&str> {
         match &self.credential {

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     accounts::ids_of,
+    answers::scalar,
     asker::{Asker, Exchange, Identity},
     operations::{Known, kind_of_table},
     values::Amount,
-    words::{is_id, is_owner, noun_of_id},
+    words::{is_id, is_owner, noun_of_id, simple},
     world::{App, Seen},
 };
 
@@ -119,11 +120,6 @@ impl Created {
 }
 
 impl Ledger {
-    /// Whether check created this.
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.all.iter().any(|created| created.id() == id)
-    }
-
     /// It is there no more.
     pub(super) fn is_gone(&mut self, at: usize) {
         if let Some(created) = self.all.get_mut(at) {
@@ -143,7 +139,8 @@ impl Ledger {
         more: &[(String, Value)],
     ) -> Option<usize> {
         let known = app.known.get(creator.at)?;
-        if self.all.iter().filter(|created| created.creator == creator.at).count() >= MOST {
+        let is_unknown = self.unknown.contains(&known.name());
+        if is_unknown || self.all.iter().filter(|created| created.creator == creator.at).count() >= MOST {
             return None;
         }
         let above = self.above(app, known, caller)?;
@@ -171,7 +168,7 @@ impl Ledger {
             }
         }
         let made = found?;
-        let id = match ids_of(&made).into_iter().next() {
+        let id = match self.id_in(app, creator, known, &made) {
             Some(id) => Some(id),
             None => {
                 // What was created must be found, even after the operator's Ctrl-C.
@@ -190,6 +187,26 @@ impl Ledger {
         let kinds = creator.kinds.clone();
         self.all.push(Created { creator: creator.at, values, kinds, by: caller.clone(), made, is_gone: false });
         Some(self.all.len() - 1)
+    }
+
+    /// The id of what was created, as the answer says it.
+    fn id_in(&self, app: &App<'_>, creator: &Creator, made_by: &Known<'_>, made: &Exchange) -> Option<String> {
+        let ids = ids_of(made).into_iter();
+        let body = made.answer.json();
+        let named = consumers(app, creator, made_by).into_iter().find_map(|(at, _)| {
+            let parameter = app.known.get(at)?.parameters.last()?;
+            let object = body.as_ref()?.as_object()?;
+            let named = object.iter().find(|(name, _)| {
+                simple(name) == simple(&parameter.name) || creator.kinds.contains(&super::words::singular(name))
+            });
+            let id = named.and_then(|(_, value)| scalar(value))?;
+            parameter.shape.is_none_or(|shape| app.maker.accepts_text(shape, &id)).then_some(id)
+        });
+        ids.chain(named).find(|id| !self.has_of(creator, id))
+    }
+
+    fn has_of(&self, creator: &Creator, id: &str) -> bool {
+        self.all.iter().any(|created| created.creator == creator.at && created.id() == id && !created.is_gone)
     }
 
     /// The values of a creator's path: of what this caller created last.
@@ -254,7 +271,7 @@ impl Ledger {
         app.read(asker, Some(caller), list, above, &mut seen).await?;
         // Texts are numbered: what was made for this object has a number from that one on.
         let begins = text.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_new = |id: &String| !self.has(id);
+        let is_new = |id: &String| !self.has_of(creator, id);
         let marked = seen.items.iter().filter(|item| {
             item.object.values().any(|value| value.as_str().is_some_and(|own| own.starts_with(begins)))
         });

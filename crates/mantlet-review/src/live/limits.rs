@@ -6,7 +6,7 @@ use mantlet_contract::sensitive::Purpose;
 
 use super::{
     accounts::{self, Account},
-    asker::{Asker, Credential, Exchange, Identity},
+    asker::{Asker, Exchange},
     operations::{Known, Special},
     values::Amount,
     words::{is_email, is_username, simple},
@@ -22,20 +22,27 @@ use crate::{
 /// Wrong passwords that are sent at most.
 const TRIES: usize = 40;
 
+/// Logins at which passwords are guessed.
+const LOGINS: usize = 3;
+
 /// Tries wrong passwords, compares answers, and looks at the cookies of a login.
 pub(super) async fn review(app: &App<'_>, asker: &mut Asker<'_>, account: Option<&Account>, review: &mut Review) {
     let row = Row::Owasp(Owasp::Api2);
-    let login = account.and_then(|account| account.login).or_else(|| accounts::logins(app).into_iter().next());
-    let Some(login) = login.and_then(|login| app.known.get(login)) else {
+    let logins: Vec<_> = accounts::logins(app).into_iter().filter_map(|login| app.known.get(login)).collect();
+    if logins.is_empty() {
         let why = "guessing of passwords: the contract has no login with a password";
         review.unjudged(row, why);
         review.unjudged(Row::Practice(Practice::Limits), why);
         return;
-    };
-    cookies(asker, account, review);
-    told(app, asker, login, account, review).await;
+    }
+    for login in &logins {
+        cookies(app, asker, login, account, review).await;
+        told(app, asker, login, account, review).await;
+    }
     resets(app, asker, account, review).await;
-    guesses(app, asker, login, account, review).await;
+    for login in logins.iter().take(LOGINS) {
+        guesses(app, asker, login, account, review).await;
+    }
 }
 
 /// A login with a wrong password.
@@ -75,7 +82,7 @@ async fn guesses(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, accoun
         review.unjudged(Row::Practice(Practice::Limits), format!("no request for `{}` could be made", login.name()));
         return;
     };
-    for row in [Row::Owasp(Owasp::Api2), Row::Practice(Practice::Limits), Row::Owasp(Owasp::Api6)] {
+    for row in [Row::Owasp(Owasp::Api2), Row::Practice(Practice::Limits)] {
         review.looked(row, "wrong passwords", tries);
     }
     // An app may limit only accounts that there are.
@@ -178,44 +185,33 @@ async fn resets(app: &App<'_>, asker: &mut Asker<'_>, account: Option<&Account>,
     }
 }
 
-/// The cookies by which an account is known.
-fn cookies(asker: &Asker<'_>, account: Option<&Account>, review: &mut Review) {
-    let row = Row::Practice(Practice::Headers);
-    let logged_in = account.and_then(|account| Some((account, account.logged_in.as_ref()?)));
-    let Some((account, exchange)) = logged_in else { return };
+/// The cookies by which an account is known from now on.
+async fn cookies(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, account: Option<&Account>, review: &mut Review) {
+    let Some(account) = account else { return };
+    let wishes = accounts::wishes_of(&account.username, &account.email, &account.password);
+    let Some(question) = login.request(&app.maker, &[], Amount::Required, &wishes) else { return };
+    let Some(exchange) = asker.ask(&login.name(), None, question).await else { return };
     let set = set_cookies(&exchange.answer.headers);
-    if set.is_empty() {
+    if set.is_empty() || !(exchange.is_success() || exchange.answer.status.is_redirection()) {
         return;
     }
-    review.looked(row, "cookies of a login", set.len());
-    let names = match &account.identity {
-        Identity { credential: Credential::Cookies(_), .. } => set,
-        // Beside a token, only what is called like a session.
-        _ => set.into_iter().filter(|(name, _)| ["session", "token", "auth", "sid"].iter().any(|word| simple(name).contains(word))).collect(),
-    };
-    for (name, attributes) in names {
-        let is_csrf = simple(&name).contains("csrf") || simple(&name).contains("xsrf");
+    review.looked(Row::Practice(Practice::Headers), "cookies of a login", set.len());
+    for (name, attributes) in set {
+        let is_called = |words: &[&str]| words.iter().any(|word| simple(&name).contains(word));
+        // Scripts have to read a token against forged requests, and may read what a login sets besides.
+        let is_of_session = is_called(&["session", "token", "auth", "sid", "jwt"]) && !is_called(&["csrf", "xsrf"]);
         let has = |attribute: &str| attributes.iter().any(|one| one.eq_ignore_ascii_case(attribute));
-        let mut missing = Vec::new();
-        if !has("httponly") && !is_csrf {
-            missing.push("HttpOnly");
-        }
-        let weak = if has("samesite=none") { "; it is sent with requests of other sites" } else { "" };
-        if missing.is_empty() && weak.is_empty() {
+        let (is_readable, is_sent) = (!has("httponly"), has("samesite=none"));
+        if !is_of_session || !(is_readable || is_sent) {
             continue;
         }
-        let level = if missing.is_empty() { Level::Low } else { Level::Medium };
-        let what = if missing.is_empty() { String::new() } else { format!(" has no `{}`", missing.join("`, `")) };
-        let message = format!("the cookie `{name}`{what}{weak}");
-        let about = app_name(account, exchange);
-        let finding = Finding::new(&rules::SESSION_COOKIE, about, message).part(format!("cookie {name}")).level(level);
-        review.found(finding.shown_by(asker.evidence(exchange)).closed_by("[cookies]\nmode = \"enforce\"\n"));
+        let level = if is_readable { Level::Medium } else { Level::Low };
+        let what = [(is_readable, "has no `HttpOnly`"), (is_sent, "is sent with requests of other sites")];
+        let what: Vec<_> = what.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect();
+        let message = format!("the cookie `{name}` of `{}` {}", login.name(), what.join(", and "));
+        let finding = Finding::new(&rules::SESSION_COOKIE, login.name(), message).part(format!("cookie {name}")).level(level);
+        review.found(finding.shown_by(asker.evidence(&exchange)).closed_by("[cookies]\nmode = \"enforce\"\n"));
     }
-}
-
-fn app_name(_account: &Account, exchange: &Exchange) -> String {
-    let path = exchange.question.target.split('?').next().unwrap_or_default();
-    format!("{} {path}", exchange.question.method)
 }
 
 fn set_cookies(headers: &HeaderMap) -> Vec<(String, Vec<String>)> {

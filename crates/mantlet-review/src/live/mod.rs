@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod operations;
 mod ownership;
+mod properties;
 mod surface;
 mod token;
 mod values;
@@ -132,7 +133,7 @@ struct Run<'r> {
 impl Run<'_> {
     async fn all(&mut self, asker: &mut Asker<'_>, options: &Options<'_>, review: &mut Review) {
         let (administrators, mut users): (Vec<_>, Vec<_>) =
-            options.identities.iter().cloned().partition(|identity| words::is_for_administrators(&identity.name));
+            options.identities.iter().cloned().partition(Identity::is_administrator);
         let is_ordinary = options.writes && users.len() < 2;
         if options.writes {
             let given = users.len();
@@ -177,6 +178,7 @@ impl Run<'_> {
                 self.see(asker, other, &mut other_seen).await;
             }
         }
+        properties::review(self.app, asker, [&nobody_seen, &owner_seen], review);
         surface::review(self.contract, self.app, asker, [(None, &nobody_seen), (owner.as_ref(), &owner_seen)], review).await;
         authentication::review(self.contract, self.app, asker, owner.as_ref(), &owner_seen, review).await;
         if let (Some(owner), Some(other)) = (&owner, &other) {
@@ -205,9 +207,7 @@ impl Run<'_> {
             review.unjudged(Row::Owasp(Owasp::Api3), "whether a request sets what it should not: allow `--writes`");
         }
         // Objects first: a limit on logins may be one on all requests.
-        for left in self.ledger.clean(self.app, asker).await {
-            review.note(left);
-        }
+        self.ledger.clean(self.app, asker).await;
         limits::review(self.app, asker, own, review).await;
     }
 

@@ -207,7 +207,7 @@ pub(super) fn whose(
             }
         }
         // The other user sees it without knowing its id.
-        let is_seen = pair.other_seen.shows(parameter, value) || pair.other_seen.names.contains(value);
+        let is_seen = pair.other_seen.shows(parameter, value, &app.maker) || pair.other_seen.names.contains(value);
         if is_seen || pair.other_seen.may_show_more(parameter) {
             continue;
         }
@@ -276,7 +276,7 @@ async fn by_query(
         let values = names.cloned().chain(shown.filter_map(|item| item.key(&parameter, &app.maker)));
         let values: std::collections::BTreeSet<_> = values.collect();
         for value in values.into_iter().take(2) {
-            if pair.other_seen.shows(&parameter, &value) || pair.other_seen.names.contains(&value) {
+            if pair.other_seen.shows(&parameter, &value, &app.maker) || pair.other_seen.names.contains(&value) {
                 continue;
             }
             let Some(absent) = app.absent(&parameter, &value) else { continue };

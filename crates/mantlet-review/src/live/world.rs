@@ -46,12 +46,14 @@ pub(super) struct App<'c> {
 }
 
 impl App<'_> {
-    /// Asks as a caller for everything that can be read without changing anything.
+    /// Asks as a caller for everything that can be read without changing anything. What says that it is for administrators
+    /// is left to those: what it shows to others is a finding of its own, and makes nothing public.
     pub(super) async fn explore(&self, asker: &mut Asker<'_>, caller: Option<&Identity>, seen: &mut Seen) {
+        let is_administrator = caller.is_some_and(Identity::is_administrator);
         for _ in 0..ROUNDS {
             let before = seen.answers.len();
             for (at, known) in self.known.iter().enumerate() {
-                if !known.is_safe() {
+                if !known.is_safe() || known.is_for_administrators() && !is_administrator {
                     continue;
                 }
                 for filling in self.fillings(seen, known, IDS) {
@@ -242,14 +244,14 @@ impl Known<'_> {
 
 impl Seen {
     /// Whether any answer shows an object by this id.
-    pub(super) fn shows(&self, parameter: &Parameter, value: &str) -> bool {
+    pub(super) fn shows(&self, parameter: &Parameter, value: &str, maker: &Maker<'_>) -> bool {
         // A long one is the same wherever it stands.
         let is_telling = value.len() >= 8 && !value.bytes().all(|byte| byte.is_ascii_digit());
         self.items.iter().any(|item| {
             if is_telling {
                 return item.has(value);
             }
-            item.may_be(parameter) && item.has(value) || {
+            item.may_be(parameter) && item.key(parameter, maker).is_some_and(|key| key == value) || {
                 let named = |(key, field): (&String, &Value)| {
                     simple(key) == simple(&parameter.name) && text_of(field) == value
                 };

@@ -151,17 +151,20 @@ impl Case<'_> {
                 is_removed = mine.is_some_and(|mine| mine.is_success()) || took;
             }
         }
-        // The app takes everything, or says the same of what is not there, and nothing has changed.
-        if !took {
-            if absent.is_success() {
-                return Judged::right(is_removed);
-            }
-            return Judged::not("the app took the request of another user, and nothing was seen to change");
-        }
+        // Of an object that was there when the other user looked around: this one is newer.
+        let mut first = ledger.all.iter().filter(|one| one.creator == self.creator.at && one.by == *pair.owner);
+        let values = first.next().map_or(values, |first| first.values_for(self.above));
         let filling = Filling { values, is_mentioned: false };
         let object = before.as_ref().and_then(|before| before.answer.json()).or_else(|| created.made.answer.json());
         let whose = whose(self.contract, app, pair, known, &filling, object.as_ref());
         let is_for_administrators = known.is_for_administrators();
+        if !took {
+            // The app takes everything, or what all may add to.
+            if absent.is_success() || whose.is_shared {
+                return Judged::right(is_removed);
+            }
+            return Judged::not("the app took the request of another user, and nothing was seen to change");
+        }
         let level = match () {
             () if is_open => Level::Critical,
             () if is_for_administrators && self.is_ordinary => Level::High,
