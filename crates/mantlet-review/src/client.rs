@@ -164,9 +164,11 @@ impl Client {
             None => self.connect().await?,
         };
         let request = self.request(question)?;
+        let is_safe = question.method.is_safe();
         let response = match sender.send_request(request).await {
-            // The app has closed a connection that nothing was sent on.
-            Err(error) if is_open && error.is_canceled() => {
+            // The app has closed a connection that it had kept. What may have an effect is sent again only if nothing was
+            // sent yet.
+            Err(error) if is_open && (is_safe || error.is_canceled()) => {
                 sender = self.connect().await?;
                 sender.send_request(self.request(question)?).await.map_err(silent)?
             }
@@ -179,8 +181,11 @@ impl Client {
             true => (Bytes::new(), true),
             false => read(body).await?,
         };
-        // What was not read to its end cannot carry another request.
-        self.kept = (!is_cut).then_some(sender);
+        // What was not read to its end cannot carry another request. After an error of its own the app hangs up, and may not
+        // say so.
+        let closes = parts.headers.get(header::CONNECTION).is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"close"));
+        let is_kept = !is_cut && !closes && !parts.status.is_server_error();
+        self.kept = is_kept.then_some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body, is_cut })
     }
 

@@ -9,7 +9,7 @@ use super::{
     asker::{Asker, Credential, Exchange, Identity},
     operations::{Known, Special},
     values::Amount,
-    words::{is_email, is_password, is_username, simple},
+    words::{is_email, is_password, is_user, is_username, simple, singular},
     world::App,
 };
 use crate::exchange::Question;
@@ -55,13 +55,17 @@ pub(super) fn registers(app: &App<'_>) -> Vec<usize> {
         let fields = known.body_fields(&app.maker);
         let has_password = fields.iter().any(|(name, _)| is_password(name));
         let has_account = fields.iter().any(|(name, _)| is_email(name) || is_username(name));
-        let is_place = matches!(known.noun().as_str(), "user" | "account" | "member" | "customer" | "register" | "signup");
+        let words = ["create", "enroll", "join", "new", "onboard", "register", "signup"];
+        let is_place = is_user(&known.noun()) || words.contains(&known.noun().as_str());
         let rank = match known.purpose {
             Some(Special::Sensitive(Purpose::Register)) if has_password => 0,
-            Some(Special::Sensitive(Purpose::Register)) if !has_account => continue,
-            Some(Special::Sensitive(Purpose::Register)) => 2,
+            Some(Special::Sensitive(Purpose::Register)) if has_account => 3,
             // An account beside a password is classed as a login where nothing says otherwise.
-            None | Some(Special::Sensitive(Purpose::Login)) if has_password && has_account && is_place => 1,
+            None | Some(Special::Sensitive(Purpose::Login))
+                if has_password && has_account && !known.is_login(&app.known) =>
+            {
+                if is_place { 1 } else { 2 }
+            }
             _ => continue,
         };
         found.push((rank, at));
@@ -70,17 +74,16 @@ pub(super) fn registers(app: &App<'_>) -> Vec<usize> {
     found.into_iter().map(|(_, at)| at).collect()
 }
 
-/// Operations that log in with a password, the surest first.
+/// Operations that surely log in with a password. What only takes an account and a password may make one.
 pub(super) fn logins(app: &App<'_>) -> Vec<usize> {
     let mut found: Vec<(u8, usize)> = Vec::new();
     for (at, known) in app.known.iter().enumerate() {
-        let is_login = matches!(known.purpose, Some(Special::Sensitive(Purpose::Login)));
-        if !is_login || known.method != Method::POST || !known.parameters.is_empty() {
+        if !known.is_login(&app.known) || known.method != Method::POST || !known.parameters.is_empty() {
             continue;
         }
         let fields = known.body_fields(&app.maker);
         if fields.iter().any(|(name, _)| is_password(name)) {
-            let is_place = matches!(known.noun().as_str(), "user" | "account" | "member" | "customer");
+            let is_place = is_user(&known.noun());
             found.push((u8::from(is_place), at));
         }
     }
@@ -255,9 +258,7 @@ pub(super) fn ids_of(made: &Exchange) -> Vec<String> {
 pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Account) -> bool {
     let is_of_users = |known: &&Known<'_>| {
         known.method == Method::DELETE
-            && known.path.split('/').any(|segment| {
-                matches!(super::words::singular(segment).as_str(), "user" | "account" | "member" | "customer" | "me" | "profile")
-            })
+            && known.path.split('/').any(|segment| is_user(&singular(segment)) || segment == "me")
     };
     for known in app.known.iter().filter(is_of_users) {
         let last = known.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();

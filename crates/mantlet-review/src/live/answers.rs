@@ -140,6 +140,13 @@ impl Found<'_> {
                     for inner in all.iter().take(100).filter_map(Value::as_object) {
                         self.object(inner, &[singular(key)], false, depth + 1);
                     }
+                    // `org_ids`
+                    let noun = key.strip_suffix("ids").or_else(|| key.strip_suffix("Ids")).map(singular);
+                    if let Some(noun) = noun.filter(|noun| noun.len() >= 2) {
+                        for id in all.iter().take(100).filter(|id| scalar(id).is_some()) {
+                            self.add([("id".to_owned(), id.clone())].into_iter().collect(), std::slice::from_ref(&noun), false);
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -151,7 +158,7 @@ impl Found<'_> {
 impl Item {
     /// Whether it may be what a parameter means.
     pub(super) fn may_be(&self, parameter: &Parameter) -> bool {
-        self.kinds.iter().any(|kind| parameter.kinds.contains(kind))
+        self.kinds.iter().any(|kind| parameter.kinds.iter().any(|known| is_kind(kind, known)))
     }
 
     /// Its value for a parameter that means it.
@@ -182,6 +189,12 @@ impl Item {
     pub(super) fn has(&self, text: &str) -> bool {
         self.object.values().any(|value| scalar(value).is_some_and(|own| own == text))
     }
+}
+
+/// Whether two nouns are one, which may be shortened: `org` and `organization`.
+fn is_kind(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    short == long || short.len() >= 3 && long.len() >= 8 && long.starts_with(short)
 }
 
 /// A value that may be an id.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use mantlet_contract::model::Shape;
-use serde_json::Value;
+use mantlet_contract::model::{Shape, ShapeId};
 
 use super::{
     answers::{field_of, leaves},
     asker::{Asker, Exchange, Identity},
-    operations::Known,
+    operations::{Known, encoded},
     values::{Amount, Maker},
     words::{is_password, is_secret},
     world::App,
@@ -22,7 +21,7 @@ use crate::{
 };
 
 /// Operations that are asked with input that may break them.
-const BROKEN: usize = 60;
+const BROKEN: usize = 150;
 
 /// Beginnings of what Python and databases say of their inside.
 const SIGNS: [(&str, &str); 16] = [
@@ -133,25 +132,26 @@ pub(super) async fn provoke(app: &App<'_>, asker: &mut Asker<'_>, caller: Option
 
 /// Requests that only read, whose input passes validation and may break what comes after it.
 fn breaking(known: &Known<'_>, maker: &Maker<'_>) -> Vec<Question> {
-    let mut found = Vec::new();
     let nothing = |_: &str| Vec::new();
+    let odd = |shape: Option<ShapeId>| {
+        let bare = shape.and_then(|shape| maker.bare(shape));
+        let values: &[&str] = match bare {
+            Some(Shape::Int { .. } | Shape::Float { .. }) => &["9223372036854775808", "-1", "1000000"],
+            Some(Shape::Str { .. }) | None => &["mantlet\u{0}'check"],
+            _ => &[],
+        };
+        values.iter().filter(move |value| shape.is_none_or(|shape| maker.accepts_text(shape, value)))
+    };
+    let mut found = Vec::new();
     if let [parameter] = known.parameters.as_slice() {
-        let is_number = parameter.shape.is_some_and(|shape| matches!(maker.bare(shape), Some(Shape::Int { .. })));
-        let value = if is_number { "9223372036854775808" } else { "mantlet\u{0}check'\"" };
-        let passes = parameter.shape.is_none_or(|shape| maker.accepts_text(shape, value));
-        if passes {
-            found.extend(known.request(maker, &[value.to_owned()], Amount::Required, &nothing));
-        }
+        found.extend(odd(parameter.shape).filter_map(|value| known.request(maker, &[(*value).to_owned()], Amount::Required, &nothing)));
     }
     if known.parameters.is_empty() {
-        for (name, shape, _) in known.query().take(4) {
-            let is_number = matches!(maker.bare(shape), Some(Shape::Int { .. }));
-            let value = if is_number { "9223372036854775808" } else { "mantlet'check" };
-            if let (true, Some(mut question)) =
-                (maker.accepts_text(shape, value), known.request(maker, &[], Amount::Required, &nothing))
-            {
+        for (name, shape, _) in known.query().take(6) {
+            for value in odd(Some(shape)) {
+                let Some(mut question) = known.request(maker, &[], Amount::Required, &nothing) else { continue };
                 let sign = if question.target.contains('?') { '&' } else { '?' };
-                question.target.push_str(&format!("{sign}{name}={}", super::operations::encoded(value)));
+                question.target.push_str(&format!("{sign}{name}={}", encoded(value)));
                 found.push(question);
             }
         }
@@ -195,7 +195,7 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, StatusCode};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

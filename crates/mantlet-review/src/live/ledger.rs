@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     accounts::ids_of,
-    answers::scalar,
+    answers::{Item, scalar},
     asker::{Asker, Exchange, Identity},
     operations::{Known, kind_of_table},
     values::Amount,
@@ -95,9 +95,12 @@ pub(super) fn consumers(app: &App<'_>, creator: &Creator, made_by: &Known<'_>) -
     for (at, known) in app.known.iter().enumerate() {
         let Some(last) = known.parameters.last() else { continue };
         let is_below = template(&last.below) == collection;
+        // What stands below an object of the same kind is an action on it.
+        let is_action = made_by.parameters.iter().any(|above| above.kinds.iter().any(|kind| last.kinds.contains(kind)));
         let is_flat = known.parameters.len() == 1
             && last.kinds.iter().any(|kind| creator.kinds.contains(kind))
-            && !is_below;
+            && !is_below
+            && !is_action;
         if is_below && known.parameters.len() == made_by.parameters.len() + 1 {
             found.push((at, made_by.parameters.len()));
         } else if is_flat {
@@ -112,6 +115,14 @@ impl Created {
     pub(super) fn values_for(&self, above: usize) -> Vec<String> {
         let Some((own, before)) = self.values.split_last() else { return Vec::new() };
         before.iter().take(above).chain([own]).cloned().collect()
+    }
+
+    /// As an object that its creator was shown.
+    pub(super) fn item(&self) -> Item {
+        let mut object = self.made.answer.json().and_then(|body| body.as_object().cloned()).unwrap_or_default();
+        object.insert("id".to_owned(), json!(self.id()));
+        let target = self.made.question.target.clone();
+        Item { kinds: self.kinds.clone(), object, operation: self.creator, target, is_listed: false }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -182,6 +193,10 @@ impl Ledger {
             self.unknown.push(known.name());
             return None;
         };
+        // It is the object that it was asked about.
+        if above.contains(&id) {
+            return None;
+        }
         let mut values = above;
         values.push(id);
         let kinds = creator.kinds.clone();

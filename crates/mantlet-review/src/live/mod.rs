@@ -134,7 +134,6 @@ impl Run<'_> {
     async fn all(&mut self, asker: &mut Asker<'_>, options: &Options<'_>, review: &mut Review) {
         let (administrators, mut users): (Vec<_>, Vec<_>) =
             options.identities.iter().cloned().partition(Identity::is_administrator);
-        let is_ordinary = options.writes && users.len() < 2;
         if options.writes {
             let given = users.len();
             for name in ["alice", "bob"].into_iter().skip(given) {
@@ -171,10 +170,10 @@ impl Run<'_> {
                     self.ledger.create(self.app, asker, creator, caller, seen, &[]).await;
                 }
             }
-            owner_seen = Seen::default();
+            owner_seen = self.created_by(owner);
             self.see(asker, owner, &mut owner_seen).await;
             if let Some(other) = &other {
-                other_seen = Seen::default();
+                other_seen = self.created_by(other);
                 self.see(asker, other, &mut other_seen).await;
             }
         }
@@ -183,7 +182,7 @@ impl Run<'_> {
         authentication::review(self.contract, self.app, asker, owner.as_ref(), &owner_seen, review).await;
         if let (Some(owner), Some(other)) = (&owner, &other) {
             let pair = Pair { owner, owner_seen: &owner_seen, other, other_seen: &other_seen };
-            self.two(asker, options, &pair, administrators.first(), is_ordinary, review).await;
+            self.two(asker, options, &pair, &nobody_seen, administrators.first(), review).await;
         } else {
             let why = "two users are needed: give them with `--as alice=…` and `--as bob=…`, or allow `--writes`";
             for row in [Owasp::Api1, Owasp::Api3, Owasp::Api5] {
@@ -211,6 +210,13 @@ impl Run<'_> {
         limits::review(self.app, asker, own, review).await;
     }
 
+    /// What a caller knows because check created it as that caller.
+    fn created_by(&self, caller: &Identity) -> Seen {
+        let mut seen = Seen::default();
+        seen.items.extend(self.ledger.all.iter().filter(|created| created.by == *caller).map(ledger::Created::item));
+        seen
+    }
+
     /// Explores as a caller. An account that check made is known by the names that it was made with.
     async fn see(&self, asker: &mut Asker<'_>, caller: &Identity, seen: &mut Seen) {
         if let Some(account) = self.accounts.iter().find(|account| account.identity == *caller) {
@@ -225,11 +231,14 @@ impl Run<'_> {
         asker: &mut Asker<'_>,
         options: &Options<'_>,
         pair: &Pair<'_>,
+        nobody: &Seen,
         administrator: Option<&Identity>,
-        is_ordinary: bool,
         review: &mut Review,
     ) {
-        ownership::review(self.contract, self.app, asker, pair, review).await;
+        // An account that check made has no role, and nothing to do with others.
+        let is_made = |identity: &Identity| self.accounts.iter().any(|account| account.identity == *identity);
+        let is_ordinary = is_made(pair.other);
+        ownership::review(self.contract, self.app, asker, pair, nobody, is_ordinary, review).await;
         let mut seen = Seen::default();
         if let Some(administrator) = administrator {
             self.see(asker, administrator, &mut seen).await;

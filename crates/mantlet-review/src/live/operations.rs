@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     values::{Amount, Maker, Wishes},
-    words::{is_doing, is_for_administrators, noun_of_id, singular},
+    words::{is_doing, is_for_administrators, is_login, noun_of_id, singular},
 };
 use crate::exchange::Question;
 
@@ -308,6 +308,21 @@ impl<'c> Known<'c> {
             SecurityScheme::ApiKey { location: Location::Header, name } => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether it surely logs in, and makes nothing: the app says that tokens come from it, or its words do.
+    pub(super) fn is_login(&self, all: &[Self]) -> bool {
+        let says_so = || {
+            let mut schemes = all.iter().flat_map(|known| known.operation.security.iter().flatten());
+            schemes.any(|requirement| match &requirement.scheme {
+                SecurityScheme::Bearer { token_url: Some(url) } => {
+                    sensitive::path_of(url).is_some_and(|path| path.ends_with(&self.path) || self.path.ends_with(&path))
+                }
+                _ => false,
+            })
+        };
+        let is_special = matches!(self.purpose, Some(Special::Sensitive(Purpose::Login)));
+        is_special && (says_so() || is_login(&self.path))
     }
 
     /// Whether it takes a token in `Authorization`.

@@ -19,7 +19,7 @@ use super::{
     asker::{Asker, Exchange, Identity},
     operations::{Known, kind_of_table},
     values::Amount,
-    words::{is_owner, is_private, simple},
+    words::{is_owner, is_private, is_user, simple},
     world::{App, Filling, Seen},
 };
 use crate::{
@@ -48,7 +48,15 @@ pub(super) struct Whose {
 }
 
 /// Asks for the owner's objects as the other user.
-pub(super) async fn review(contract: &Contract, app: &App<'_>, asker: &mut Asker<'_>, pair: &Pair<'_>, review: &mut Review) {
+pub(super) async fn review(
+    contract: &Contract,
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    pair: &Pair<'_>,
+    nobody: &Seen,
+    is_ordinary: bool,
+    review: &mut Review,
+) {
     let row = Row::Owasp(Owasp::Api1);
     let (mut judged, mut without) = (0, Vec::new());
     for known in app.known.iter().filter(|known| known.is_safe() && !known.parameters.is_empty()) {
@@ -81,11 +89,36 @@ pub(super) async fn review(contract: &Contract, app: &App<'_>, asker: &mut Asker
             judged += 1;
         }
     }
+    lists(app, asker, pair, nobody, is_ordinary, review);
     review.looked(row, "operations that read by an id, asked as two users", judged);
     if !without.is_empty() {
         let (count, some) = (without.len(), without.iter().take(5).cloned().collect::<Vec<_>>().join("`, `"));
         let more = if count > 5 { format!(" and {} more", count - 5) } else { String::new() };
         review.unjudged(row, format!("no object of a user was seen for `{some}`{more}"));
+    }
+}
+
+/// Lists that show the other user objects that name the owner. People who work together are shown each other's; two
+/// accounts that check made have nothing to do with each other.
+fn lists(app: &App<'_>, asker: &Asker<'_>, pair: &Pair<'_>, nobody: &Seen, is_ordinary: bool, review: &mut Review) {
+    for (at, known) in app.known.iter().enumerate().filter(|(_, known)| known.is_safe()) {
+        let is_open = nobody.answers.iter().any(|((one, _), exchange)| *one == at && exchange.is_success());
+        let names_owner = |item: &&Item| {
+            item.object.iter().any(|(name, value)| {
+                let is_it = |text: String| pair.owner_seen.names.contains(&text) && !pair.other_seen.names.contains(&text);
+                is_owner(name) && scalar(value).is_some_and(is_it)
+            })
+        };
+        let mut items = pair.other_seen.items.iter().filter(|item| item.operation == at && item.is_listed);
+        let Some(item) = items.find(names_owner).filter(|_| !is_open) else { continue };
+        let private = item.object.iter().find(|(name, value)| is_private(name) && scalar(value).is_some());
+        let level = if private.is_some() && is_ordinary { Level::High } else { Level::Low };
+        let shown = private.map(|(name, _)| format!(", with `{name}`")).unwrap_or_default();
+        let message = format!("`{}` lists objects of `{}` for `{}`{shown}", known.name(), pair.owner.name, pair.other.name);
+        let finding = Finding::new(rule_of(known, &rules::OBJECT_OF_ANOTHER), known.name(), message).level(level).part("list");
+        let exchange = pair.other_seen.answers.get(&(at, item.target.clone()));
+        let finding = exchange.into_iter().fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
+        review.found(finding.mended_by(rules::OBJECT_OF_ANOTHER.remedy));
     }
 }
 
@@ -176,11 +209,9 @@ fn rule_of(known: &Known<'_>, otherwise: &'static Rule) -> &'static Rule {
 fn is_of_users(contract: &Contract, known: &Known<'_>) -> bool {
     let table = contract.objects.as_ref().and_then(|objects| objects.user.as_ref());
     let table = table.map(|user| kind_of_table(&user.table));
-    let is_user = |kind: &String| {
-        matches!(kind.as_str(), "user" | "member" | "profile" | "account" | "person" | "people") || table.as_ref() == Some(kind)
-    };
     let is_last = known.path.trim_end_matches('/').ends_with('}');
-    is_last && known.parameters.last().is_some_and(|last| last.kinds.iter().any(is_user))
+    let means = |kind: &String| is_user(kind) || table.as_ref() == Some(kind);
+    is_last && known.parameters.last().is_some_and(|last| last.kinds.iter().any(means))
 }
 
 /// Whose the object is that an owner's request names.
@@ -207,7 +238,9 @@ pub(super) fn whose(
             }
         }
         // The other user sees it without knowing its id.
-        let is_seen = pair.other_seen.shows(parameter, value, &app.maker) || pair.other_seen.names.contains(value);
+        let is_seen = pair.other_seen.shows(parameter, value, &app.maker)
+            || pair.other_seen.names.contains(value)
+            || object.is_some_and(|object| pair.other_seen.shows_like(value, object));
         if is_seen || pair.other_seen.may_show_more(parameter) {
             continue;
         }

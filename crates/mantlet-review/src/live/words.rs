@@ -115,6 +115,15 @@ pub(super) fn is_doing(segment: &str) -> bool {
     has(segment, &DOING)
 }
 
+/// Whether the end of a path says that it logs in.
+pub(super) fn is_login(path: &str) -> bool {
+    let mut segments = path.trim_end_matches('/').rsplit('/').map(simple);
+    let known = ["access", "authenticate", "login", "logon", "signin", "token", "tokens", "accesstoken", "jwt"];
+    let last = segments.next().unwrap_or_default();
+    known.iter().any(|word| last == *word || last.starts_with("login") || last.starts_with("signin"))
+        || segments.next().is_some_and(|before| matches!(before.as_str(), "login" | "signin") && known.contains(&last.as_str()))
+}
+
 /// Whether a name is that of a password, also of a new or a repeated one.
 pub(super) fn is_password(name: &str) -> bool {
     has(name, &["password", "passwd", "passphrase", "pwd", "password1", "password2"])
@@ -142,6 +151,11 @@ pub(super) fn noun_of_id(name: &str) -> Option<String> {
     let (last, rest) = words.split_last()?;
     let noun = if IDS.contains(&last.as_str()) || last == "name" { rest.concat() } else { words.concat() };
     (!noun.is_empty()).then(|| singular(&noun))
+}
+
+/// Whether a noun is one for users.
+pub(super) fn is_user(noun: &str) -> bool {
+    matches!(noun, "account" | "customer" | "member" | "people" | "person" | "profile" | "user")
 }
 
 /// Whether a field names the user whose an object is.

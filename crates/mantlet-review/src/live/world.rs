@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    answers::{self, Item, scalar},
+    answers::{self, Item, leaves, scalar},
     asker::{Asker, Exchange, Identity},
     operations::{Known, Parameter, Special, encoded, text_of},
     values::{Amount, Maker},
-    words::{is_email, is_username, simple},
+    words::{is_email, is_user, is_username, simple},
 };
 
 /// Rounds in which ids of answers lead to further answers.
@@ -184,7 +184,7 @@ impl App<'_> {
             found.extend(item.reference(parameter, &self.maker).map(|key| (3, key)));
         }
         // The caller's own name, where a parameter means users.
-        if parameter.kinds.iter().any(|kind| kind == "user") {
+        if parameter.kinds.iter().any(|kind| is_user(kind)) {
             let fits = |name: &&String| parameter.shape.is_none_or(|shape| self.maker.accepts_text(shape, name));
             found.extend(seen.names.iter().filter(fits).map(|name| (1, name.clone())));
         }
@@ -258,6 +258,18 @@ impl Seen {
                 item.object.iter().any(named)
             }
         })
+    }
+
+    /// Whether any answer shows this object, whatever it is called there: the id, and half of what its texts say.
+    pub(super) fn shows_like(&self, value: &str, object: &Value) -> bool {
+        let is_telling = |text: &&str| text.len() >= 4 && *text != value;
+        let all = leaves(object);
+        let texts: BTreeSet<&str> = all.values().filter_map(|leaf| leaf.as_str()).filter(is_telling).collect();
+        !texts.is_empty()
+            && self.items.iter().filter(|item| item.has(value)).any(|item| {
+                let same = item.object.values().filter_map(Value::as_str).filter(|text| texts.contains(text)).count();
+                same > 0 && same * 2 >= texts.len()
+            })
     }
 
     /// Whether a list of such objects has more than was read.

@@ -13,7 +13,7 @@ use super::{
     operations::{Known, Special},
     ownership::{Pair, whose},
     values::Amount,
-    words::{is_email, is_id, is_owner, is_password, is_role, simple},
+    words::{is_email, is_id, is_owner, is_password, is_role, is_user, simple},
     world::{App, Filling, Seen},
 };
 use crate::{
@@ -470,7 +470,7 @@ pub(super) async fn roles_of_account(
             && matches!(simple(last).as_str(), "me" | "profile" | "account" | "self" | "myself" | "user" | "settings");
         let by_id = known.parameters.len() == 1
             && last.starts_with('{')
-            && known.parameters.iter().any(|parameter| parameter.kinds.iter().any(|kind| kind == "user" || kind == "account"));
+            && known.parameters.iter().any(|parameter| parameter.kinds.iter().any(|kind| is_user(kind)));
         if !is_change || !(is_own || by_id) || known.whole_body().is_none() || known.is_for_administrators() {
             continue;
         }
