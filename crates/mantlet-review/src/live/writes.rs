@@ -140,6 +140,11 @@ impl Case<'_> {
             return Judged::right(false);
         }
         let mut took = self.took(&mark, before.as_ref(), again.as_ref(), after.as_ref(), &changed);
+        if !took {
+            if let Some(shown) = self.below(asker, mark.as_deref()).await {
+                (took, after) = (true, Some(shown));
+            }
+        }
         let is_removal = known.method == Method::DELETE && known.path.trim_end_matches('/').ends_with('}');
         let mut is_removed = is_removal && took;
         if is_removal && before.is_none() {
@@ -158,6 +163,11 @@ impl Case<'_> {
         let object = before.as_ref().and_then(|before| before.answer.json()).or_else(|| created.made.answer.json());
         let whose = whose(self.contract, app, pair, known, &filling, object.as_ref());
         let is_for_administrators = known.is_for_administrators();
+        // To what all see, all may add: comments, votes, members.
+        let is_itself = known.path.trim_end_matches('/').ends_with('}');
+        if whose.is_shared && !is_itself && !is_for_administrators {
+            return Judged::right(is_removed);
+        }
         if !took {
             // The app takes everything, or what all may add to.
             if absent.is_success() || whose.is_shared {
@@ -189,9 +199,30 @@ impl Case<'_> {
     /// The object as a caller sees it.
     async fn look(&self, asker: &mut Asker<'_>, caller: &Identity) -> Option<Exchange> {
         let (at, above) = reader(self.app, self.creator)?;
+        self.read(asker, caller, at, above).await
+    }
+
+    async fn read(&self, asker: &mut Asker<'_>, caller: &Identity, at: usize, above: usize) -> Option<Exchange> {
         let known = self.app.known.get(at)?;
         let question = known.request(&self.app.maker, &self.created.values_for(above), Amount::Required, &|_| Vec::new())?;
         asker.ask(&known.name(), Some(caller), question).await
+    }
+
+    /// What lies below the object, where a change that the object itself does not show leaves its mark.
+    async fn below(&self, asker: &mut Asker<'_>, mark: Option<&str>) -> Option<Exchange> {
+        let made_by = self.app.known.get(self.creator.at)?;
+        let mark = mark?;
+        for (at, above) in consumers(self.app, self.creator, made_by) {
+            let is_it = |known: &&Known<'_>| known.is_safe() && known.path.starts_with(self.known.path.trim_end_matches('/'));
+            if self.app.known.get(at).filter(is_it).is_none() {
+                continue;
+            }
+            let shown = self.read(asker, self.pair.owner, at, above).await?;
+            if shown.is_success() && String::from_utf8_lossy(&shown.answer.body).contains(mark) {
+                return Some(shown);
+            }
+        }
+        None
     }
 
     /// A request for the operation, and a text in it that nothing else has.

@@ -20,6 +20,7 @@ mod around;
 mod authorization;
 mod busy;
 mod candidates;
+mod check_live;
 mod client;
 mod conditions;
 mod content_types;
