@@ -177,13 +177,14 @@ impl Client {
         let (parts, body) = response.into_parts();
         // A stream of events has no end.
         let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let (body, is_cut) = match kind.starts_with(b"text/event-stream") {
-            true => (Bytes::new(), true),
-            false => read(body).await?,
-        };
+        let (body, is_cut) =
+            if kind.starts_with(b"text/event-stream") { (Bytes::new(), true) } else { read(body).await? };
         // What was not read to its end cannot carry another request. After an error of its own the app hangs up, and may not
         // say so.
-        let closes = parts.headers.get(header::CONNECTION).is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"close"));
+        let closes = parts
+            .headers
+            .get(header::CONNECTION)
+            .is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"close"));
         let is_kept = !is_cut && !closes && !parts.status.is_server_error();
         self.kept = is_kept.then_some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body, is_cut })

@@ -131,8 +131,10 @@ fn shown<'v>(name: &HeaderName, value: &'v HeaderValue) -> std::borrow::Cow<'v, 
 /// Whether a header is another one each time, and proves nothing.
 fn differs_each_time(name: &HeaderName) -> bool {
     let name = name.as_str();
-    matches!(name, "age" | "date" | "etag" | "last-modified" | "server-timing" | "traceparent" | "x-process-time")
-        || ["request-id", "correlation-id", "trace-id", "response-time"].iter().any(|end| name.ends_with(end))
+    matches!(
+        name,
+        "age" | "date" | "etag" | "last-modified" | "server-timing" | "traceparent" | "x-process-time"
+    ) || ["request-id", "correlation-id", "trace-id", "response-time"].iter().any(|end| name.ends_with(end))
 }
 
 fn write_headers(text: &mut String, headers: &HeaderMap) {

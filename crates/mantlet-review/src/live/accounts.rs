@@ -30,9 +30,15 @@ pub(super) struct Account {
 }
 
 /// What stands in the fields of an account.
-pub(super) fn wishes_of<'w>(username: &'w str, email: &'w str, password: &'w str) -> impl Fn(&str) -> Vec<Value> + 'w {
+pub(super) fn wishes_of<'w>(
+    username: &'w str,
+    email: &'w str,
+    password: &'w str,
+) -> impl Fn(&str) -> Vec<Value> + 'w {
     move |name: &str| match () {
-        () if is_password(name) || matches!(simple(name).as_str(), "confirm" | "repeat") => vec![json!(password)],
+        () if is_password(name) || matches!(simple(name).as_str(), "confirm" | "repeat") => {
+            vec![json!(password)]
+        }
         () if is_email(name) => vec![json!(email)],
         // Many apps take the address in a field that is called so.
         () if is_username(name) => vec![json!(username), json!(email)],
@@ -49,7 +55,10 @@ pub(super) fn wishes_of<'w>(username: &'w str, email: &'w str, password: &'w str
 pub(super) fn registers(app: &App<'_>) -> Vec<usize> {
     let mut found: Vec<(u8, usize)> = Vec::new();
     for (at, known) in app.known.iter().enumerate() {
-        if known.method != Method::POST || !known.parameters.is_empty() || !known.operation.security.is_empty() {
+        if known.method != Method::POST
+            || !known.parameters.is_empty()
+            || !known.operation.security.is_empty()
+        {
             continue;
         }
         let fields = known.body_fields(&app.maker);
@@ -64,7 +73,11 @@ pub(super) fn registers(app: &App<'_>) -> Vec<usize> {
             None | Some(Special::Sensitive(Purpose::Login))
                 if has_password && has_account && !known.is_login(&app.known) =>
             {
-                if is_place { 1 } else { 2 }
+                if is_place {
+                    1
+                } else {
+                    2
+                }
             }
             _ => continue,
         };
@@ -119,7 +132,11 @@ pub(super) async fn make_with(
         }
         let Some(made) = asker.ask(&known.name(), None, question.clone()).await else { continue };
         if !made.is_success() {
-            why = format!("`{}` answered {} when an account was to be made", known.name(), made.answer.status.as_u16());
+            why = format!(
+                "`{}` answered {} when an account was to be made",
+                known.name(),
+                made.answer.status.as_u16()
+            );
             continue;
         }
         let mut account = Account {
@@ -136,18 +153,15 @@ pub(super) async fn make_with(
         let was_cleaning = asker.clean(true);
         let logged_in = log_in(app, asker, &mut account, &made).await;
         asker.clean(was_cleaning);
-        match logged_in {
-            Some(()) => return Ok(account),
-            None => {
-                why = format!(
-                    "an account was made by `{}` and no login took it; it may have to be confirmed first. It is called \
-                     `{}`",
-                    known.name(),
-                    account.username
-                );
-                break;
-            }
+        if logged_in.is_some() {
+            return Ok(account);
         }
+        why = format!(
+            "`{}` made the account `{}`, and no login took it; it may have to be confirmed first",
+            known.name(),
+            account.username
+        );
+        break;
     }
     Err(why)
 }
@@ -191,7 +205,8 @@ async fn identity(app: &App<'_>, asker: &mut Asker<'_>, name: &str, answer: &Exc
         let bearer = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
         let bearer = (header::AUTHORIZATION, bearer);
         let key = app.known.iter().find_map(Known::key_header);
-        let key = key.and_then(|name| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(&token).ok()?)));
+        let key = key
+            .and_then(|name| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(&token).ok()?)));
         let takes_bearer = key.is_none() || app.known.iter().any(Known::takes_bearer);
         let headers = [takes_bearer.then_some(bearer), key].into_iter().flatten();
         found.extend(headers.map(|(name, value)| Credential::Header(name, value)));
@@ -213,9 +228,14 @@ async fn identity(app: &App<'_>, asker: &mut Asker<'_>, name: &str, answer: &Exc
     if identities.len() > 1 {
         for identity in &identities {
             for known in app.known.iter().filter(|known| known.is_safe() && known.is_secured()).take(3) {
-                let Some(question) = known.request(&app.maker, &[], Amount::Required, &|_| Vec::new()) else { continue };
+                let Some(question) = known.request(&app.maker, &[], Amount::Required, &|_| Vec::new()) else {
+                    continue;
+                };
                 if known.parameters.is_empty()
-                    && asker.ask(&known.name(), Some(identity), question).await.is_some_and(|it| it.is_success())
+                    && asker
+                        .ask(&known.name(), Some(identity), question)
+                        .await
+                        .is_some_and(|it| it.is_success())
                 {
                     return Some(identity.clone());
                 }
@@ -230,7 +250,15 @@ fn token_of(body: &Value) -> Option<String> {
     let is_token = |name: &str| {
         matches!(
             simple(name).as_str(),
-            "accesstoken" | "token" | "jwt" | "idtoken" | "authtoken" | "sessiontoken" | "bearer" | "access" | "sessionid"
+            "accesstoken"
+                | "token"
+                | "jwt"
+                | "idtoken"
+                | "authtoken"
+                | "sessiontoken"
+                | "bearer"
+                | "access"
+                | "sessionid"
         )
     };
     let found = leaves(body);
@@ -245,11 +273,14 @@ pub(super) fn ids_of(made: &Exchange) -> Vec<String> {
     let inner = body.as_object().and_then(|map| map.values().find(|value| value.is_object()));
     let mut ids = Vec::new();
     for map in [Some(&body), inner].into_iter().flatten().filter_map(Value::as_object) {
-        let named = map.iter().filter(|(name, _)| matches!(simple(name).as_str(), "id" | "uuid" | "userid" | "pk"));
+        let named =
+            map.iter().filter(|(name, _)| matches!(simple(name).as_str(), "id" | "uuid" | "userid" | "pk"));
         ids.extend(named.filter_map(|(_, value)| scalar(value)));
     }
     if let (true, Some(place)) = (ids.is_empty(), made.answer.header("location")) {
-        ids.extend(place.trim_end_matches('/').rsplit('/').next().filter(|last| !last.is_empty()).map(str::to_owned));
+        ids.extend(
+            place.trim_end_matches('/').rsplit('/').next().filter(|last| !last.is_empty()).map(str::to_owned),
+        );
     }
     ids
 }
@@ -267,12 +298,16 @@ pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Accoun
         let is_by_id = known.parameters.len() == 1 && last.starts_with('{');
         let values: Vec<Vec<String>> = match () {
             () if is_own => vec![Vec::new()],
-            () if is_by_id => account.ids.iter().chain([&account.username]).map(|id| vec![id.clone()]).collect(),
+            () if is_by_id => {
+                account.ids.iter().chain([&account.username]).map(|id| vec![id.clone()]).collect()
+            }
             () => continue,
         };
         for values in values {
             let wishes = wishes_of(&account.username, &account.email, &account.password);
-            let Some(question) = known.request(&app.maker, &values, Amount::Required, &wishes) else { continue };
+            let Some(question) = known.request(&app.maker, &values, Amount::Required, &wishes) else {
+                continue;
+            };
             let closed = asker.ask(&known.name(), Some(&account.identity), question).await;
             if closed.is_some_and(|closed| closed.is_success()) {
                 return true;
@@ -288,5 +323,9 @@ pub(super) fn random(length: usize) -> String {
     // Without random bytes of the system the name is the same each time, and the app may refuse it.
     let _ = getrandom::fill(&mut bytes);
     let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
-    bytes.iter().filter_map(|byte| letters.get(usize::from(byte % 32))).map(|byte| char::from(*byte)).collect()
+    bytes
+        .iter()
+        .filter_map(|byte| letters.get(usize::from(byte % 32)))
+        .map(|byte| char::from(*byte))
+        .collect()
 }

@@ -78,16 +78,18 @@ pub(super) fn items(known: &Known<'_>, operation: usize, target: &str, body: &Va
     let mut kinds: Vec<_> = shown.map(|shown| kind_of_table(&shown.table)).into_iter().collect();
     kinds.push(known.noun());
     let list = shown.and_then(|shown| shown.items.as_deref()).and_then(|pointer| body.pointer(pointer));
-    let mut found = Found { operation, target, found: Vec::new() };
+    let mut found = Found { operation, target, items: Vec::new() };
     match (body, list) {
         (Value::Array(all), _) => found.list(all, &kinds, true),
         (Value::Object(map), list) => {
-            let is_page = list.is_some() || map.iter().any(|(key, value)| is_list_of_page(key, value, &kinds));
+            let is_page =
+                list.is_some() || map.iter().any(|(key, value)| is_list_of_page(key, value, &kinds));
             if !is_page {
                 found.object(map, &kinds, false, 0);
             }
             for (key, value) in map {
-                let is_it = list.map_or_else(|| is_list_of_page(key, value, &kinds), |list| std::ptr::eq(list, value));
+                let is_it = list
+                    .map_or_else(|| is_list_of_page(key, value, &kinds), |list| std::ptr::eq(list, value));
                 match value {
                     Value::Array(all) if is_it => found.list(all, &kinds, true),
                     Value::Array(all) if is_page => found.list(all, &[singular(key)], false),
@@ -97,7 +99,7 @@ pub(super) fn items(known: &Known<'_>, operation: usize, target: &str, body: &Va
         }
         _ => {}
     }
-    found.found
+    found.items
 }
 
 fn is_list_of_page(key: &str, value: &Value, kinds: &[String]) -> bool {
@@ -107,7 +109,7 @@ fn is_list_of_page(key: &str, value: &Value, kinds: &[String]) -> bool {
 struct Found<'t> {
     operation: usize,
     target: &'t str,
-    found: Vec<Item>,
+    items: Vec<Item>,
 }
 
 impl Found<'_> {
@@ -126,11 +128,11 @@ impl Found<'_> {
 
     fn add(&mut self, object: Map<String, Value>, kinds: &[String], is_listed: bool) {
         let (operation, target) = (self.operation, self.target.to_owned());
-        self.found.push(Item { kinds: kinds.to_vec(), object, operation, target, is_listed });
+        self.items.push(Item { kinds: kinds.to_vec(), object, operation, target, is_listed });
     }
 
     fn object(&mut self, map: &Map<String, Value>, kinds: &[String], is_listed: bool, depth: usize) {
-        if depth > 3 || self.found.len() > 2000 {
+        if depth > 3 || self.items.len() > 2000 {
             return;
         }
         for (key, value) in map {
@@ -144,7 +146,11 @@ impl Found<'_> {
                     let noun = key.strip_suffix("ids").or_else(|| key.strip_suffix("Ids")).map(singular);
                     if let Some(noun) = noun.filter(|noun| noun.len() >= 2) {
                         for id in all.iter().take(100).filter(|id| scalar(id).is_some()) {
-                            self.add([("id".to_owned(), id.clone())].into_iter().collect(), std::slice::from_ref(&noun), false);
+                            self.add(
+                                [("id".to_owned(), id.clone())].into_iter().collect(),
+                                std::slice::from_ref(&noun),
+                                false,
+                            );
                         }
                     }
                 }
@@ -219,7 +225,8 @@ pub(super) fn is_whole(body: &Value, items: usize, asked_for: Option<u64>) -> bo
             _ => false,
         })
     };
-    let total = ["total", "count", "total_count", "totalCount"].iter().find_map(|name| map.get(*name)?.as_u64());
+    let total =
+        ["total", "count", "total_count", "totalCount"].iter().find_map(|name| map.get(*name)?.as_u64());
     !has_more(&["next", "next_page", "nextPage", "has_more", "hasMore", "next_cursor", "nextCursor"])
         && total.is_none_or(|total| total <= items as u64)
 }
@@ -229,13 +236,19 @@ pub(super) fn is_whole(body: &Value, items: usize, asked_for: Option<u64>) -> bo
 /// - The owner was asked twice: what differs then says nothing.
 /// - What the app also says of an object that does not exist says nothing.
 /// - What the request itself says (`ids`) says something only where the app refuses for an object that does not exist.
-pub(super) fn is_same(owner: [&Answer; 2], other: &Answer, absent: &Answer, ids: &[String]) -> Option<Vec<String>> {
+pub(super) fn is_same(
+    owner: [&Answer; 2],
+    other: &Answer,
+    absent: &Answer,
+    ids: &[String],
+) -> Option<Vec<String>> {
     let [first, second] = owner;
     if !first.status.is_success() || !other.status.is_success() {
         return None;
     }
     let is_absent_told = absent.status.is_success();
-    let (Some(first_json), Some(second_json), Some(other_json)) = (first.json(), second.json(), other.json()) else {
+    let (Some(first_json), Some(second_json), Some(other_json)) = (first.json(), second.json(), other.json())
+    else {
         let is_it = !first.body.is_empty()
             && !first.is_cut
             && first.body == second.body

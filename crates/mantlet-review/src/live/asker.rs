@@ -47,7 +47,8 @@ impl Identity {
             return Err(wrong("is empty"));
         }
         let credential = if let Some(cookies) = text.strip_prefix("cookie:") {
-            HeaderValue::try_from(cookies.trim()).map_err(|_| wrong("is not a cookie; write `cookie:NAME=VALUE`"))?;
+            HeaderValue::try_from(cookies.trim())
+                .map_err(|_| wrong("is not a cookie; write `cookie:NAME=VALUE`"))?;
             Credential::Cookies(cookies.trim().to_owned())
         } else if let Some((header, value)) = text.split_once(':') {
             let header = HeaderName::try_from(header.trim())
@@ -228,12 +229,18 @@ impl<'a> Asker<'a> {
     }
 
     /// Asks about an operation, as an identity or as nobody. A 429 is waited for once.
-    pub(super) async fn ask(&mut self, about: &str, caller: Option<&Identity>, question: Question) -> Option<Exchange> {
+    pub(super) async fn ask(
+        &mut self,
+        about: &str,
+        caller: Option<&Identity>,
+        question: Question,
+    ) -> Option<Exchange> {
         let first = self.once(about, caller, question.clone()).await?;
         if !first.is_throttled() {
             return Some(first);
         }
-        let wait = first.answer.header("retry-after").and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(1);
+        let wait =
+            first.answer.header("retry-after").and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(1);
         if wait > LONGEST_WAIT || wait > self.waits_left {
             self.throttled += 1;
             return Some(first);
@@ -246,7 +253,12 @@ impl<'a> Asker<'a> {
     }
 
     /// Asks, and takes the answer as it is.
-    pub(super) async fn once(&mut self, about: &str, caller: Option<&Identity>, mut question: Question) -> Option<Exchange> {
+    pub(super) async fn once(
+        &mut self,
+        about: &str,
+        caller: Option<&Identity>,
+        mut question: Question,
+    ) -> Option<Exchange> {
         if self.is_over() || (!self.is_cleaning && self.silent.contains_key(about)) {
             return None;
         }

@@ -39,21 +39,26 @@ pub(super) async fn review(
     let row = Row::Owasp(Owasp::Api2);
     let (mut without, mut forged, mut throttled) = (0, 0, 0);
     let mut unanswered = 0;
-    for (at, known) in app.known.iter().enumerate().filter(|(_, known)| known.is_safe() && known.is_secured()) {
+    for (at, known) in app.known.iter().enumerate().filter(|(_, known)| known.is_safe() && known.is_secured())
+    {
         if asker.is_over() {
             break;
         }
         // An object that is there, if one is known; otherwise one of the right form.
         let values = app.fillings(owner_seen, known, 1).into_iter().next().map(|filling| filling.values);
-        let values = values.unwrap_or_else(|| known.parameters.iter().map(|_| "1987654321".to_owned()).collect());
-        let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new()) else { continue };
+        let values =
+            values.unwrap_or_else(|| known.parameters.iter().map(|_| "1987654321".to_owned()).collect());
+        let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new()) else {
+            continue;
+        };
         let Some(nobody) = asker.ask(&known.name(), None, question.clone()).await else { continue };
         if nobody.is_throttled() {
             throttled += 1;
             continue;
         }
         without += 1;
-        let genuine = owner_seen.answers.iter().find(|((one, _), exchange)| *one == at && exchange.is_success());
+        let genuine =
+            owner_seen.answers.iter().find(|((one, _), exchange)| *one == at && exchange.is_success());
         if nobody.is_success() {
             open(asker, known, &nobody, genuine.map(|(_, genuine)| genuine), owner, &question, review).await;
             continue;
@@ -66,7 +71,9 @@ pub(super) async fn review(
         forged += 1;
         for (what, credential) in credentials(known, owner) {
             let identity = Identity { name: "an attacker".to_owned(), credential };
-            let Some(exchange) = asker.ask(&known.name(), Some(&identity), question.clone()).await else { break };
+            let Some(exchange) = asker.ask(&known.name(), Some(&identity), question.clone()).await else {
+                break;
+            };
             if exchange.is_success() {
                 let message = format!("`{}` accepts {what}", known.name());
                 let mut finding = Finding::new(&rules::TOKEN_NOT_VERIFIED, known.name(), message);
@@ -116,7 +123,13 @@ async fn open(
         (None, None) => false,
     };
     if is_optional && (is_personal || owner.is_none()) {
-        review.unjudged(Row::Owasp(Owasp::Api2), format!("`{}` answers without a credential, and does not declare that it must have one", known.name()));
+        review.unjudged(
+            Row::Owasp(Owasp::Api2),
+            format!(
+                "`{}` answers without a credential, and does not declare that it must have one",
+                known.name()
+            ),
+        );
         return;
     }
     let level = if is_optional { Level::Low } else { rules::UNAUTHENTICATED.level };
@@ -128,7 +141,8 @@ async fn open(
 /// Input that is told before the credential is asked for.
 fn early(asker: &Asker<'_>, known: &Known<'_>, nobody: &Exchange, review: &mut Review) {
     if nobody.answer.status.as_u16() == 422 {
-        let message = format!("`{}` tells a caller without a credential what is wrong with the input", known.name());
+        let message =
+            format!("`{}` tells a caller without a credential what is wrong with the input", known.name());
         let finding = Finding::new(&rules::INPUT_BEFORE_LOGIN, known.name(), message);
         review.found(finding.shown_by(asker.evidence(nobody)).mended_by(rules::INPUT_BEFORE_LOGIN.remedy));
     }
@@ -138,7 +152,8 @@ fn early(asker: &Asker<'_>, known: &Known<'_>, nobody: &Exchange, review: &mut R
 fn credentials(known: &Known<'_>, owner: Option<&Identity>) -> Vec<(&'static str, Credential)> {
     let genuine = owner.and_then(Identity::bearer);
     let mut found = Vec::new();
-    let header = |name: HeaderName, value: String| Some(Credential::Header(name, HeaderValue::try_from(value).ok()?));
+    let header =
+        |name: HeaderName, value: String| Some(Credential::Header(name, HeaderValue::try_from(value).ok()?));
     let is_declared = !known.operation.security.is_empty();
     for requirement in known.operation.security.iter().flatten() {
         match &requirement.scheme {
@@ -149,10 +164,14 @@ fn credentials(known: &Known<'_>, owner: Option<&Identity>) -> Vec<(&'static str
                 }
             }
             SecurityScheme::ApiKey { location: Location::Cookie, name } => {
-                found.push(("a cookie that it never gave out", Credential::Cookies(format!("{name}=mantlet-check-0123456789"))));
+                found.push((
+                    "a cookie that it never gave out",
+                    Credential::Cookies(format!("{name}=mantlet-check-0123456789")),
+                ));
             }
             SecurityScheme::Basic => {
-                let user = header(http::header::AUTHORIZATION, "Basic bWFudGxldC1jaGVjazptYW50bGV0".to_owned());
+                let user =
+                    header(http::header::AUTHORIZATION, "Basic bWFudGxldC1jaGVjazptYW50bGV0".to_owned());
                 found.extend(user.map(|user| ("a user that does not exist", user)));
             }
             _ => {}
@@ -160,7 +179,9 @@ fn credentials(known: &Known<'_>, owner: Option<&Identity>) -> Vec<(&'static str
     }
     if known.takes_bearer() || !is_declared {
         for (what, token) in token::forged(genuine) {
-            found.extend(header(http::header::AUTHORIZATION, format!("Bearer {token}")).map(|token| (what, token)));
+            found.extend(
+                header(http::header::AUTHORIZATION, format!("Bearer {token}")).map(|token| (what, token)),
+            );
         }
     }
     found
@@ -169,7 +190,11 @@ fn credentials(known: &Known<'_>, owner: Option<&Identity>) -> Vec<(&'static str
 /// Operations that change something, with a request that cannot.
 async fn changing(contract: &Contract, app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) -> usize {
     let row = Row::Owasp(Owasp::Api2);
-    let all: Vec<_> = app.known.iter().filter(|known| known.method != Method::GET && known.must_have_credential()).collect();
+    let all: Vec<_> = app
+        .known
+        .iter()
+        .filter(|known| known.method != Method::GET && known.must_have_credential())
+        .collect();
     if contract.source == Source::Document {
         if !all.is_empty() {
             review.unjudged(row, "operations that change something: a document is a claim, so nothing that might have an effect was sent");
@@ -195,7 +220,8 @@ async fn changing(contract: &Contract, app: &App<'_>, asker: &mut Asker<'_>, rev
         if exchange.is_success() {
             let message = format!("`{}` declares a credential, and answers without one", known.name());
             let finding = Finding::new(&rules::UNAUTHENTICATED, known.name(), message);
-            review.found(finding.shown_by(asker.evidence(&exchange)).mended_by(rules::UNAUTHENTICATED.remedy));
+            review
+                .found(finding.shown_by(asker.evidence(&exchange)).mended_by(rules::UNAUTHENTICATED.remedy));
         }
     }
     if left > 0 {
@@ -241,10 +267,13 @@ fn lifetime(owner: Option<&Identity>, review: &mut Review) {
         return;
     };
     review.looked(row, "tokens of the app", 1);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let (rule, message) = match token::lifetime(&claims, now) {
         None => (&rules::TOKEN_WITHOUT_END, "the token of a user has no `exp`".to_owned()),
-        Some(seconds) if seconds > 90_000 => (&rules::TOKEN_LASTS_LONG, format!("the token of a user lasts {} hours", seconds / 3600)),
+        Some(seconds) if seconds > 90_000 => {
+            (&rules::TOKEN_LASTS_LONG, format!("the token of a user lasts {} hours", seconds / 3600))
+        }
         Some(_) => return,
     };
     review.found(Finding::new(rule, "tokens", message).mended_by(rule.remedy));

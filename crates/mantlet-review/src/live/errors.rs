@@ -8,7 +8,7 @@ use mantlet_contract::model::{Shape, ShapeId};
 use super::{
     answers::{field_of, leaves},
     asker::{Asker, Exchange, Identity},
-    operations::{Known, encoded},
+    operations::{Known, with_query},
     values::{Amount, Maker},
     words::{is_password, is_secret},
     world::App,
@@ -103,13 +103,16 @@ fn secrets(exchange: &Exchange) -> BTreeMap<String, Level> {
 /// Whether a text is the hash of a password, by its form.
 fn is_hash(text: &str) -> bool {
     let is_crypt = ["$2a$", "$2b$", "$2y$", "$argon2", "$scrypt$", "$pbkdf2", "$5$", "$6$", "$1$", "{SSHA}"];
-    let is_named = ["scrypt$", "scrypt:", "pbkdf2_sha256$", "pbkdf2:sha256", "bcrypt$", "bcrypt_sha256$", "argon2$"];
+    let is_named =
+        ["scrypt$", "scrypt:", "pbkdf2_sha256$", "pbkdf2:sha256", "bcrypt$", "bcrypt_sha256$", "argon2$"];
     text.len() >= 20 && is_crypt.iter().chain(&is_named).any(|start| text.starts_with(start))
 }
 
 /// Whether an answer is kept for [`review`].
 pub(super) fn is_of_interest(exchange: &Exchange) -> bool {
-    exchange.answer.status.is_server_error() || told(&exchange.answer).is_some() || !secrets(exchange).is_empty()
+    exchange.answer.status.is_server_error()
+        || told(&exchange.answer).is_some()
+        || !secrets(exchange).is_empty()
 }
 
 /// Asks for what does not exist, with methods that nobody has, and with what may break.
@@ -144,15 +147,18 @@ fn breaking(known: &Known<'_>, maker: &Maker<'_>) -> Vec<Question> {
     };
     let mut found = Vec::new();
     if let [parameter] = known.parameters.as_slice() {
-        found.extend(odd(parameter.shape).filter_map(|value| known.request(maker, &[(*value).to_owned()], Amount::Required, &nothing)));
+        found
+            .extend(odd(parameter.shape).filter_map(|value| {
+                known.request(maker, &[(*value).to_owned()], Amount::Required, &nothing)
+            }));
     }
     if known.parameters.is_empty() {
         for (name, shape, _) in known.query().take(6) {
             for value in odd(Some(shape)) {
-                let Some(mut question) = known.request(maker, &[], Amount::Required, &nothing) else { continue };
-                let sign = if question.target.contains('?') { '&' } else { '?' };
-                question.target.push_str(&format!("{sign}{name}={}", encoded(value)));
-                found.push(question);
+                let Some(question) = known.request(maker, &[], Amount::Required, &nothing) else {
+                    continue;
+                };
+                found.push(with_query(question, &name, value));
             }
         }
     }
@@ -167,13 +173,23 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
     let mut shown: BTreeMap<(String, String), (Level, &Exchange)> = BTreeMap::new();
     for (operation, exchange) in &asker.kept {
         if let Some(what) = told(&exchange.answer) {
-            let finding = Finding::new(&rules::ERROR_TELLS, operation, format!("an error of `{operation}` shows {what}"));
+            let finding = Finding::new(
+                &rules::ERROR_TELLS,
+                operation,
+                format!("an error of `{operation}` shows {what}"),
+            );
             let finding = finding.part(what).shown_by(asker.evidence(exchange));
-            review.found(finding.mended_by("answer without details, and log them; `FastAPI(debug=True)` is for development"));
+            review.found(
+                finding.mended_by(
+                    "answer without details, and log them; `FastAPI(debug=True)` is for development",
+                ),
+            );
         }
         if exchange.answer.status == http::StatusCode::INTERNAL_SERVER_ERROR {
             let message = format!("`{operation}` answers 500 to a request that its contract allows");
-            review.found(Finding::new(&rules::INPUT_BREAKS, operation, message).shown_by(asker.evidence(exchange)));
+            review.found(
+                Finding::new(&rules::INPUT_BREAKS, operation, message).shown_by(asker.evidence(exchange)),
+            );
         }
         for (name, level) in secrets(exchange) {
             let entry = shown.entry((operation.clone(), name)).or_insert((level, exchange));
@@ -186,7 +202,9 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
     for ((operation, name), (level, exchange)) in shown {
         let whom = if exchange.caller == "nobody" { "everybody" } else { "its caller" };
         let message = format!("the answer of `{operation}` shows `{name}` to {whom}");
-        let finding = Finding::new(&rules::SECRET_SHOWN, &operation, message).part(format!("field {name}")).level(level);
+        let finding = Finding::new(&rules::SECRET_SHOWN, &operation, message)
+            .part(format!("field {name}"))
+            .level(level);
         let finding = finding.shown_by(asker.evidence(exchange));
         review.found(finding.mended_by("declare a response model that leaves it out"));
     }
@@ -219,7 +237,12 @@ mod tests {
         ] {
             assert!(told(&answer(500, body.to_owned())).is_some(), "{body}");
         }
-        for body in ["{\"detail\":\"Not Found\"}", "Internal Server Error", "{\"error\": \"ValidationError\"}", "Error: no"] {
+        for body in [
+            "{\"detail\":\"Not Found\"}",
+            "Internal Server Error",
+            "{\"error\": \"ValidationError\"}",
+            "Error: no",
+        ] {
             assert!(told(&answer(500, body.to_owned())).is_none(), "{body}");
         }
         assert!(told(&answer(200, "Traceback (most recent call last)".to_owned())).is_none());
@@ -231,7 +254,8 @@ mod tests {
             "id": 1, "note": "$2b$12$abcdefghijklmnopqrstuv", "password": "********", "secret_key": "s3cret",
             "users": [{"hashed_password": "abcdef"}],
         });
-        let levels = |caller: &str| names(caller, &body).into_iter().map(|(_, level)| level).collect::<Vec<_>>();
+        let levels =
+            |caller: &str| names(caller, &body).into_iter().map(|(_, level)| level).collect::<Vec<_>>();
         let all: Vec<_> = names("alice", &body).into_iter().map(|(name, _)| name).collect();
         assert_eq!(all, ["hashed_password", "note", "secret_key"]);
         assert_eq!(levels("alice"), [Level::High, Level::High, Level::Low]);

@@ -37,8 +37,13 @@ pub(super) async fn review(
         }
         let seen = administrator.map_or(pair.owner_seen, |(_, seen)| seen);
         let Some(filling) = app.fillings(seen, known, 1).into_iter().next() else { continue };
-        let Some(question) = known.request(&app.maker, &filling.values, Amount::Required, &|_| Vec::new()) else { continue };
-        let Some(other) = asker.ask(&known.name(), Some(pair.other), question.clone()).await else { continue };
+        let Some(question) = known.request(&app.maker, &filling.values, Amount::Required, &|_| Vec::new())
+        else {
+            continue;
+        };
+        let Some(other) = asker.ask(&known.name(), Some(pair.other), question.clone()).await else {
+            continue;
+        };
         if other.is_throttled() {
             review.unjudged(row, format!("`{}` answered 429: too many requests", known.name()));
             continue;
@@ -65,12 +70,15 @@ pub(super) async fn review(
         }
         let whom = if nobody.is_success() { "everybody" } else { &pair.other.name };
         let message = format!("`{}` answers `{whom}`", known.name());
-        let mut finding = Finding::new(&rules::FUNCTION_OF_ADMINISTRATORS, known.name(), message).level(level);
+        let mut finding =
+            Finding::new(&rules::FUNCTION_OF_ADMINISTRATORS, known.name(), message).level(level);
         finding = finding.fact(match (&shown, is_ordinary, &by_administrator) {
             (Some(field), ..) => format!("the answer shows `{field}` of `{}`", pair.owner.name),
             (None, true, _) => format!("`{}` is an account that check made, with no role", pair.other.name),
             (None, false, Some(_)) => "an administrator is answered in the same way".to_owned(),
-            (None, false, None) => "its path says that it is for administrators: this is a suspicion".to_owned(),
+            (None, false, None) => {
+                "its path says that it is for administrators: this is a suspicion".to_owned()
+            }
         });
         for exchange in [Some(&other), by_administrator.as_ref()].into_iter().flatten() {
             finding = finding.shown_by(asker.evidence(exchange));
@@ -96,12 +104,21 @@ fn is_empty(exchange: &Exchange) -> bool {
 /// that only the owner's own lists show.
 fn of_the_owner(pair: &Pair<'_>, exchange: &Exchange) -> Option<String> {
     let body = exchange.answer.json()?;
-    let own: BTreeSet<&String> = pair.owner_seen.names.iter().filter(|name| name.len() >= 5 && !pair.other_seen.names.contains(*name)).collect();
+    let own: BTreeSet<&String> = pair
+        .owner_seen
+        .names
+        .iter()
+        .filter(|name| name.len() >= 5 && !pair.other_seen.names.contains(*name))
+        .collect();
     let is_it = |(place, value): (String, &Value)| {
         let text = scalar(value)?;
         let name = field_of(&place);
         let is_name = (is_email(name) || is_username(name) || is_id(name)) && own.contains(&text);
-        let is_seen_anyway = pair.other_seen.items.iter().any(|item| item.target != exchange.question.target && item.has(&text));
+        let is_seen_anyway = pair
+            .other_seen
+            .items
+            .iter()
+            .any(|item| item.target != exchange.question.target && item.has(&text));
         (is_name && !is_seen_anyway).then(|| name.to_owned())
     };
     leaves(&body).into_iter().find_map(is_it)

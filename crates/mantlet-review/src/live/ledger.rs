@@ -1,16 +1,16 @@
 //! What check creates, and removes again.
 
 use http::Method;
-use mantlet_contract::model::ShapeId;
+use mantlet_contract::model::{Shape, ShapeId};
 use serde_json::{Value, json};
 
 use super::{
     accounts::ids_of,
     answers::{Item, scalar},
     asker::{Asker, Exchange, Identity},
-    operations::{Known, kind_of_table},
+    operations::{Known, Parameter, kind_of_table},
     values::Amount,
-    words::{is_id, is_owner, noun_of_id, simple},
+    words::{is_id, is_owner, noun_of_id, simple, singular},
     world::{App, Seen},
 };
 
@@ -89,6 +89,10 @@ pub(super) fn creators(app: &App<'_>) -> Vec<Creator> {
 }
 
 /// Operations that name what a creator creates by its id, and how many values of the creator's path they take first.
+///
+/// INVARIANT: one that changes something names nothing else. It stands below the creator's own path; or the contract says
+/// that both are about one table; or the ids are UUIDs; or its path has all segments of the creator's, as
+/// `/admin/orders/{id}` has those of `/orders`.
 pub(super) fn consumers(app: &App<'_>, creator: &Creator, made_by: &Known<'_>) -> Vec<(usize, usize)> {
     let collection = template(&made_by.path);
     let mut found = Vec::new();
@@ -96,11 +100,13 @@ pub(super) fn consumers(app: &App<'_>, creator: &Creator, made_by: &Known<'_>) -
         let Some(last) = known.parameters.last() else { continue };
         let is_below = template(&last.below) == collection;
         // What stands below an object of the same kind is an action on it.
-        let is_action = made_by.parameters.iter().any(|above| above.kinds.iter().any(|kind| last.kinds.contains(kind)));
+        let is_action =
+            made_by.parameters.iter().any(|above| above.kinds.iter().any(|kind| last.kinds.contains(kind)));
         let is_flat = known.parameters.len() == 1
             && last.kinds.iter().any(|kind| creator.kinds.contains(kind))
             && !is_below
-            && !is_action;
+            && !is_action
+            && (known.is_safe() || is_surely_of(app, known, last, made_by));
         if is_below && known.parameters.len() == made_by.parameters.len() + 1 {
             found.push((at, made_by.parameters.len()));
         } else if is_flat {
@@ -108,6 +114,21 @@ pub(super) fn consumers(app: &App<'_>, creator: &Creator, made_by: &Known<'_>) -
         }
     }
     found
+}
+
+/// Whether an operation elsewhere surely names what a creator creates.
+fn is_surely_of(app: &App<'_>, known: &Known<'_>, last: &Parameter, made_by: &Known<'_>) -> bool {
+    let facts = known.operation.objects.iter().flat_map(|facts| &facts.parameters);
+    let table = facts.filter(|fact| fact.name == last.name).map(|fact| fact.table.as_str()).next();
+    let shown = made_by.operation.objects.as_ref().and_then(|facts| facts.shows.as_ref());
+    if let (Some(table), Some(shown)) = (table, shown) {
+        return shown.table == table;
+    }
+    let is_uuid = last.shape.is_some_and(|shape| matches!(app.maker.bare(shape), Some(Shape::Uuid { .. })));
+    let segments =
+        |path: &str| path.split('/').filter(|part| !part.contains('{')).map(singular).collect::<Vec<_>>();
+    let own = segments(&known.path);
+    is_uuid || segments(&made_by.path).iter().all(|segment| own.contains(segment))
 }
 
 impl Created {
@@ -119,7 +140,8 @@ impl Created {
 
     /// As an object that its creator was shown.
     pub(super) fn item(&self) -> Item {
-        let mut object = self.made.answer.json().and_then(|body| body.as_object().cloned()).unwrap_or_default();
+        let mut object =
+            self.made.answer.json().and_then(|body| body.as_object().cloned()).unwrap_or_default();
         object.insert("id".to_owned(), json!(self.id()));
         let target = self.made.question.target.clone();
         Item { kinds: self.kinds.clone(), object, operation: self.creator, target, is_listed: false }
@@ -179,16 +201,13 @@ impl Ledger {
             }
         }
         let made = found?;
-        let id = match self.id_in(app, creator, known, &made) {
-            Some(id) => Some(id),
-            None => {
-                // What was created must be found, even after the operator's Ctrl-C.
-                let was_cleaning = asker.clean(true);
-                let id = self.id_by_listing(app, asker, creator, known, caller, &above, &text).await;
-                asker.clean(was_cleaning);
-                id
-            }
-        };
+        let mut id = self.id_in(app, creator, known, &made);
+        if id.is_none() {
+            // What was created must be found, even after the operator's Ctrl-C.
+            let was_cleaning = asker.clean(true);
+            id = self.id_by_listing(app, asker, creator, known, caller, &above, &text).await;
+            asker.clean(was_cleaning);
+        }
         let Some(id) = id else {
             self.unknown.push(known.name());
             return None;
@@ -200,19 +219,32 @@ impl Ledger {
         let mut values = above;
         values.push(id);
         let kinds = creator.kinds.clone();
-        self.all.push(Created { creator: creator.at, values, kinds, by: caller.clone(), made, is_gone: false });
+        self.all.push(Created {
+            creator: creator.at,
+            values,
+            kinds,
+            by: caller.clone(),
+            made,
+            is_gone: false,
+        });
         Some(self.all.len() - 1)
     }
 
     /// The id of what was created, as the answer says it.
-    fn id_in(&self, app: &App<'_>, creator: &Creator, made_by: &Known<'_>, made: &Exchange) -> Option<String> {
+    fn id_in(
+        &self,
+        app: &App<'_>,
+        creator: &Creator,
+        made_by: &Known<'_>,
+        made: &Exchange,
+    ) -> Option<String> {
         let ids = ids_of(made).into_iter();
         let body = made.answer.json();
         let named = consumers(app, creator, made_by).into_iter().find_map(|(at, _)| {
             let parameter = app.known.get(at)?.parameters.last()?;
             let object = body.as_ref()?.as_object()?;
             let named = object.iter().find(|(name, _)| {
-                simple(name) == simple(&parameter.name) || creator.kinds.contains(&super::words::singular(name))
+                simple(name) == simple(&parameter.name) || creator.kinds.contains(&singular(name))
             });
             let id = named.and_then(|(_, value)| scalar(value))?;
             parameter.shape.is_none_or(|shape| app.maker.accepts_text(shape, &id)).then_some(id)
@@ -229,10 +261,12 @@ impl Ledger {
         let mut values: Vec<String> = Vec::new();
         for parameter in &known.parameters {
             let is_it = |created: &&Created| {
-                let path = app.known.get(created.creator).map(|made_by| template(&made_by.path)).unwrap_or_default();
+                let path =
+                    app.known.get(created.creator).map(|made_by| template(&made_by.path)).unwrap_or_default();
                 !created.is_gone
                     && created.by.name == caller.name
-                    && (path == template(&parameter.below) || created.kinds.iter().any(|kind| parameter.kinds.contains(kind)))
+                    && (path == template(&parameter.below)
+                        || created.kinds.iter().any(|kind| parameter.kinds.contains(kind)))
             };
             values.push(self.all.iter().rev().find(is_it)?.id().to_owned());
         }
@@ -240,16 +274,25 @@ impl Ledger {
     }
 
     /// What should stand in a field: an id of what it names.
-    pub(super) fn wishes(&self, app: &App<'_>, seen: &Seen, caller: &Identity, name: &str, shape: Option<ShapeId>) -> Vec<Value> {
+    pub(super) fn wishes(
+        &self,
+        app: &App<'_>,
+        seen: &Seen,
+        caller: &Identity,
+        name: &str,
+        shape: Option<ShapeId>,
+    ) -> Vec<Value> {
         if !is_id(name) && !is_owner(name) {
             return Vec::new();
         }
         let noun = noun_of_id(name);
         let own = self.all.iter().rev().filter(|created| {
-            created.by.name == caller.name && !created.is_gone && noun.as_ref().is_some_and(|noun| created.kinds.contains(noun))
+            created.by.name == caller.name
+                && !created.is_gone
+                && noun.as_ref().is_some_and(|noun| created.kinds.contains(noun))
         });
         let own: Vec<_> = own.map(|created| created.id().to_owned()).collect();
-        let parameter = super::operations::Parameter {
+        let parameter = Parameter {
             below: String::new(),
             shape,
             kinds: noun.into_iter().collect(),
@@ -281,7 +324,9 @@ impl Ledger {
     ) -> Option<String> {
         let (at, _) = consumers(app, creator, made_by).into_iter().next()?;
         let parameter = app.known.get(at)?.parameters.last()?;
-        let list = app.known.iter().position(|known| known.method == Method::GET && template(&known.path) == template(&made_by.path))?;
+        let list = app.known.iter().position(|known| {
+            known.method == Method::GET && template(&known.path) == template(&made_by.path)
+        })?;
         let mut seen = Seen::default();
         app.read(asker, Some(caller), list, above, &mut seen).await?;
         // Texts are numbered: what was made for this object has a number from that one on.
@@ -298,35 +343,53 @@ impl Ledger {
         asker.clean(true);
         let mut left: Vec<String> = Vec::new();
         for at in (0..self.all.len()).rev() {
-            let Some(created) = self.all.get(at).filter(|created| !created.is_gone).cloned() else { continue };
+            let Some(created) = self.all.get(at).filter(|created| !created.is_gone).cloned() else {
+                continue;
+            };
             let Some(made_by) = app.known.get(created.creator) else { continue };
             let creator = Creator { at: created.creator, kinds: created.kinds.clone() };
             let mut why = "the contract has no operation that removes it".to_owned();
             let mut is_gone = false;
             for (remover, values) in consumers(app, &creator, made_by) {
-                let Some(known) = app.known.get(remover).filter(|known| known.method == Method::DELETE) else { continue };
+                let Some(known) = app.known.get(remover).filter(|known| known.method == Method::DELETE)
+                else {
+                    continue;
+                };
                 if !known.path.trim_end_matches('/').ends_with('}') {
                     continue;
                 }
                 let values = created.values_for(values);
-                let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new()) else { continue };
+                let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new())
+                else {
+                    continue;
+                };
                 match asker.ask(&known.name(), Some(&created.by), question).await {
-                    Some(removed) if removed.is_success() || matches!(removed.answer.status.as_u16(), 404 | 410) => {
+                    Some(removed)
+                        if removed.is_success() || matches!(removed.answer.status.as_u16(), 404 | 410) =>
+                    {
                         is_gone = true;
                         break;
                     }
-                    Some(removed) => why = format!("`{}` answered {}", known.name(), removed.answer.status.as_u16()),
+                    Some(removed) => {
+                        why = format!("`{}` answered {}", known.name(), removed.answer.status.as_u16());
+                    }
                     None => why = format!("`{}` did not answer", known.name()),
                 }
             }
             if is_gone {
                 self.is_gone(at);
             } else {
-                left.push(format!("`{}` made `{}`, and it is still there: {why}", made_by.name(), created.id()));
+                left.push(format!(
+                    "`{}` made `{}`, and it is still there: {why}",
+                    made_by.name(),
+                    created.id()
+                ));
             }
         }
         for name in std::mem::take(&mut self.unknown) {
-            left.push(format!("`{name}` may have made an object whose id its answer does not say, and which is still there"));
+            left.push(format!(
+                "`{name}` may have made an object whose id its answer does not say, and which is still there"
+            ));
         }
         asker.clean(false);
         left.reverse();

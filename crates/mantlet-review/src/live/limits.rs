@@ -26,7 +26,12 @@ const TRIES: usize = 40;
 const LOGINS: usize = 3;
 
 /// Tries wrong passwords, compares answers, and looks at the cookies of a login.
-pub(super) async fn review(app: &App<'_>, asker: &mut Asker<'_>, account: Option<&Account>, review: &mut Review) {
+pub(super) async fn review(
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    account: Option<&Account>,
+    review: &mut Review,
+) {
     let row = Row::Owasp(Owasp::Api2);
     let logins: Vec<_> = accounts::logins(app).into_iter().filter_map(|login| app.known.get(login)).collect();
     if logins.is_empty() {
@@ -55,10 +60,17 @@ fn is_limited(answer: &Answer) -> bool {
     matches!(answer.status.as_u16(), 423 | 429) || answer.headers.contains_key(header::RETRY_AFTER)
 }
 
-async fn guesses(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, account: Option<&Account>, review: &mut Review) {
+async fn guesses(
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    login: &Known<'_>,
+    account: Option<&Account>,
+    review: &mut Review,
+) {
     let nobody = app.maker.text();
     let address = format!("{nobody}@example.com");
-    let (username, email) = account.map_or((nobody.as_str(), address.as_str()), |account| (&account.username, &account.email));
+    let (username, email) =
+        account.map_or((nobody.as_str(), address.as_str()), |account| (&account.username, &account.email));
     let mut last: Option<Exchange> = None;
     let mut tries = 0;
     for number in 0..TRIES {
@@ -66,7 +78,14 @@ async fn guesses(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, accoun
         let Some(exchange) = asker.once(&login.name(), None, question).await else { return };
         tries += 1;
         if exchange.is_success() || exchange.answer.status.is_server_error() {
-            review.unjudged(Row::Owasp(Owasp::Api2), format!("`{}` answered {} to a wrong password", login.name(), exchange.answer.status.as_u16()));
+            review.unjudged(
+                Row::Owasp(Owasp::Api2),
+                format!(
+                    "`{}` answered {} to a wrong password",
+                    login.name(),
+                    exchange.answer.status.as_u16()
+                ),
+            );
             return;
         }
         // The app says no in another way than at first: it locks, or asks for more.
@@ -79,7 +98,10 @@ async fn guesses(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, accoun
         last = Some(exchange);
     }
     let Some(last) = last.filter(|_| tries == TRIES) else {
-        review.unjudged(Row::Practice(Practice::Limits), format!("no request for `{}` could be made", login.name()));
+        review.unjudged(
+            Row::Practice(Practice::Limits),
+            format!("no request for `{}` could be made", login.name()),
+        );
         return;
     };
     for row in [Row::Owasp(Owasp::Api2), Row::Practice(Practice::Limits)] {
@@ -108,14 +130,23 @@ fn is_same(one: (&Answer, &[&str]), other: (&Answer, &[&str])) -> bool {
 }
 
 /// Whether a login says which accounts exist.
-async fn told(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, account: Option<&Account>, review: &mut Review) {
+async fn told(
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    login: &Known<'_>,
+    account: Option<&Account>,
+    review: &mut Review,
+) {
     let row = Row::Owasp(Owasp::Api2);
     let nobody = app.maker.text();
     let address = format!("{nobody}@example.com");
     let Some(question) = wrong(app, login, &nobody, &address, 0) else { return };
     let Some(unknown) = asker.ask(&login.name(), None, question).await else { return };
     let Some(account) = account else {
-        review.unjudged(row, "whether a login tells which accounts exist: check made no account to compare with");
+        review.unjudged(
+            row,
+            "whether a login tells which accounts exist: check made no account to compare with",
+        );
         words(asker, login, &unknown, review);
         return;
     };
@@ -126,13 +157,19 @@ async fn told(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, account: 
         return;
     }
     review.looked(row, "logins of an account that exists and of one that does not", 1);
-    if !is_same((&unknown.answer, &[&nobody, &address]), (&known.answer, &[&account.username, &account.email])) {
+    if !is_same(
+        (&unknown.answer, &[&nobody, &address]),
+        (&known.answer, &[&account.username, &account.email]),
+    ) {
         report(asker, login, &[&known, &unknown], review);
     }
 }
 
 fn report(asker: &Asker<'_>, known: &Known<'_>, exchanges: &[&Exchange], review: &mut Review) {
-    let message = format!("`{}` answers differently for an account that exists and for one that does not", known.name());
+    let message = format!(
+        "`{}` answers differently for an account that exists and for one that does not",
+        known.name()
+    );
     let mut finding = Finding::new(&rules::ACCOUNTS_TOLD, known.name(), message);
     for exchange in exchanges {
         finding = finding.shown_by(asker.evidence(exchange));
@@ -143,7 +180,15 @@ fn report(asker: &Asker<'_>, known: &Known<'_>, exchanges: &[&Exchange], review:
 /// What a refusal says of an account that does not exist.
 fn words(asker: &Asker<'_>, login: &Known<'_>, unknown: &Exchange, review: &mut Review) {
     let text = String::from_utf8_lossy(&unknown.answer.body).to_lowercase();
-    let says = ["unknown user", "no such user", "user not found", "user does not exist", "unknown email", "account not found", "no account"];
+    let says = [
+        "unknown user",
+        "no such user",
+        "user not found",
+        "user does not exist",
+        "unknown email",
+        "account not found",
+        "no account",
+    ];
     if unknown.answer.status.as_u16() == 404 || says.iter().any(|words| text.contains(words)) {
         let message = format!("`{}` seems to tell that an account does not exist", login.name());
         let finding = Finding::new(&rules::ACCOUNTS_TOLD, login.name(), message).level(Level::Low);
@@ -161,32 +206,54 @@ async fn resets(app: &App<'_>, asker: &mut Asker<'_>, account: Option<&Account>,
             && known.parameters.is_empty()
             && fields.len() <= 2
             && fields.iter().any(|(name, _)| is_email(name) || is_username(name))
-            && !fields.iter().any(|(name, _)| super::words::is_password(name) || simple(name).contains("token") || simple(name) == "code")
+            && !fields.iter().any(|(name, _)| {
+                super::words::is_password(name) || simple(name).contains("token") || simple(name) == "code"
+            })
     };
     for known in app.known.iter().filter(is_reset) {
         let Some(account) = account else {
-            review.unjudged(row, format!("whether `{}` tells which accounts exist: check made no account", known.name()));
+            review.unjudged(
+                row,
+                format!("whether `{}` tells which accounts exist: check made no account", known.name()),
+            );
             continue;
         };
         let nobody = app.maker.text();
         let address = format!("{nobody}@example.com");
-        let ask = |username: &str, email: &str| known.request(&app.maker, &[], Amount::Required, &accounts::wishes_of(username, email, ""));
-        let (Some(unknown), Some(one)) = (ask(&nobody, &address), ask(&account.username, &account.email)) else { continue };
+        let ask = |username: &str, email: &str| {
+            known.request(&app.maker, &[], Amount::Required, &accounts::wishes_of(username, email, ""))
+        };
+        let (Some(unknown), Some(one)) = (ask(&nobody, &address), ask(&account.username, &account.email))
+        else {
+            continue;
+        };
         let Some(unknown) = asker.ask(&known.name(), None, unknown).await else { continue };
         let Some(one) = asker.ask(&known.name(), None, one).await else { continue };
         if is_limited(&unknown.answer) || is_limited(&one.answer) {
-            review.unjudged(row, format!("whether `{}` tells which accounts exist: it limits attempts", known.name()));
+            review.unjudged(
+                row,
+                format!("whether `{}` tells which accounts exist: it limits attempts", known.name()),
+            );
             continue;
         }
         review.looked(row, "resets for an account that exists and for one that does not", 1);
-        if !is_same((&unknown.answer, &[&nobody, &address]), (&one.answer, &[&account.username, &account.email])) {
+        if !is_same(
+            (&unknown.answer, &[&nobody, &address]),
+            (&one.answer, &[&account.username, &account.email]),
+        ) {
             report(asker, known, &[&one, &unknown], review);
         }
     }
 }
 
 /// The cookies by which an account is known from now on.
-async fn cookies(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, account: Option<&Account>, review: &mut Review) {
+async fn cookies(
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    login: &Known<'_>,
+    account: Option<&Account>,
+    review: &mut Review,
+) {
     let Some(account) = account else { return };
     let wishes = accounts::wishes_of(&account.username, &account.email, &account.password);
     let Some(question) = login.request(&app.maker, &[], Amount::Required, &wishes) else { return };
@@ -199,7 +266,8 @@ async fn cookies(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, accoun
     for (name, attributes) in set {
         let is_called = |words: &[&str]| words.iter().any(|word| simple(&name).contains(word));
         // Scripts have to read a token against forged requests, and may read what a login sets besides.
-        let is_of_session = is_called(&["session", "token", "auth", "sid", "jwt"]) && !is_called(&["csrf", "xsrf"]);
+        let is_of_session =
+            is_called(&["session", "token", "auth", "sid", "jwt"]) && !is_called(&["csrf", "xsrf"]);
         let has = |attribute: &str| attributes.iter().any(|one| one.eq_ignore_ascii_case(attribute));
         let (is_readable, is_sent) = (!has("httponly"), has("samesite=none"));
         if !is_of_session || !(is_readable || is_sent) {
@@ -209,8 +277,11 @@ async fn cookies(app: &App<'_>, asker: &mut Asker<'_>, login: &Known<'_>, accoun
         let what = [(is_readable, "has no `HttpOnly`"), (is_sent, "is sent with requests of other sites")];
         let what: Vec<_> = what.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect();
         let message = format!("the cookie `{name}` of `{}` {}", login.name(), what.join(", and "));
-        let finding = Finding::new(&rules::SESSION_COOKIE, login.name(), message).part(format!("cookie {name}")).level(level);
-        review.found(finding.shown_by(asker.evidence(&exchange)).closed_by("[cookies]\nmode = \"enforce\"\n"));
+        let finding = Finding::new(&rules::SESSION_COOKIE, login.name(), message)
+            .part(format!("cookie {name}"))
+            .level(level);
+        review
+            .found(finding.shown_by(asker.evidence(&exchange)).closed_by("[cookies]\nmode = \"enforce\"\n"));
     }
 }
 
@@ -223,7 +294,6 @@ fn set_cookies(headers: &HeaderMap) -> Vec<(String, Vec<String>)> {
     })
     .collect()
 }
-
 
 #[cfg(test)]
 mod tests {

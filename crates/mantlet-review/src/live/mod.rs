@@ -80,7 +80,8 @@ pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, re
     if !is_there(&app, &mut asker, review).await {
         return;
     }
-    let mut run = Run { contract, app: &app, accounts: Vec::new(), ledger: Ledger::default(), creators: Vec::new() };
+    let mut run =
+        Run { contract, app: &app, accounts: Vec::new(), ledger: Ledger::default(), creators: Vec::new() };
     run.all(&mut asker, options, review).await;
     for left in run.ledger.clean(&app, &mut asker).await {
         review.note(left);
@@ -96,7 +97,10 @@ async fn is_there(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) -> 
     if asker.ask("GET /", None, root).await.is_some() {
         return true;
     }
-    let why = asker.silent().next().map_or_else(|| "it was ended before it began".to_owned(), |(_, why)| why.to_owned());
+    let why = asker
+        .silent()
+        .next()
+        .map_or_else(|| "it was ended before it began".to_owned(), |(_, why)| why.to_owned());
     for row in Row::all() {
         review.unjudged(row, format!("the running app was not asked: {why}"));
     }
@@ -109,7 +113,10 @@ fn finish(asker: &Asker<'_>, options: &Options<'_>, review: &mut Review) {
         review.note(format!("`{operation}` did not answer, and was not asked again: {why}"));
     }
     if asker.throttled() > 0 {
-        review.note(format!("{} requests were refused with 429: what they were about was not judged", asker.throttled()));
+        review.note(format!(
+            "{} requests were refused with 429: what they were about was not judged",
+            asker.throttled()
+        ));
     }
     let why = match () {
         () if (options.is_over)() => "the review was ended before it was done",
@@ -178,13 +185,21 @@ impl Run<'_> {
             }
         }
         properties::review(self.app, asker, [&nobody_seen, &owner_seen], review);
-        surface::review(self.contract, self.app, asker, [(None, &nobody_seen), (owner.as_ref(), &owner_seen)], review).await;
+        surface::review(
+            self.contract,
+            self.app,
+            asker,
+            [(None, &nobody_seen), (owner.as_ref(), &owner_seen)],
+            review,
+        )
+        .await;
         authentication::review(self.contract, self.app, asker, owner.as_ref(), &owner_seen, review).await;
         if let (Some(owner), Some(other)) = (&owner, &other) {
             let pair = Pair { owner, owner_seen: &owner_seen, other, other_seen: &other_seen };
             self.two(asker, options, &pair, &nobody_seen, administrators.first(), review).await;
         } else {
-            let why = "two users are needed: give them with `--as alice=…` and `--as bob=…`, or allow `--writes`";
+            let why =
+                "two users are needed: give them with `--as alice=…` and `--as bob=…`, or allow `--writes`";
             for row in [Owasp::Api1, Owasp::Api3, Owasp::Api5] {
                 review.unjudged(Row::Owasp(row), why);
             }
@@ -195,15 +210,22 @@ impl Run<'_> {
         if options.writes {
             match accounts::make(self.app, asker, "carol").await {
                 Ok(account) => {
-                    let (dave, _) = writes::roles_of_account(self.contract, self.app, asker, &account, review).await;
+                    let (dave, _) =
+                        writes::roles_of_account(self.contract, self.app, asker, &account, review).await;
                     self.accounts.extend(dave);
                     self.accounts.push(account);
                     own = self.accounts.last();
                 }
-                Err(why) => review.unjudged(Row::Owasp(Owasp::Api3), format!("whether an account gives itself a role: {why}")),
+                Err(why) => review.unjudged(
+                    Row::Owasp(Owasp::Api3),
+                    format!("whether an account gives itself a role: {why}"),
+                ),
             }
         } else {
-            review.unjudged(Row::Owasp(Owasp::Api3), "whether a request sets what it should not: allow `--writes`");
+            review.unjudged(
+                Row::Owasp(Owasp::Api3),
+                "whether a request sets what it should not: allow `--writes`",
+            );
         }
         // Objects first: a limit on logins may be one on all requests.
         self.ledger.clean(self.app, asker).await;
@@ -213,7 +235,9 @@ impl Run<'_> {
     /// What a caller knows because check created it as that caller.
     fn created_by(&self, caller: &Identity) -> Seen {
         let mut seen = Seen::default();
-        seen.items.extend(self.ledger.all.iter().filter(|created| created.by == *caller).map(ledger::Created::item));
+        seen.items.extend(
+            self.ledger.all.iter().filter(|created| created.by == *caller).map(ledger::Created::item),
+        );
         seen
     }
 
@@ -251,7 +275,7 @@ impl Run<'_> {
         }
         let (app, creators, ledger) = (self.app, &self.creators, &mut self.ledger);
         writes::review(self.contract, app, asker, pair, is_ordinary, creators, ledger, review).await;
-        writes::mass_assignment(self.contract, app, asker, pair, creators, ledger, review).await;
+        writes::mass_assignment(app, asker, pair, creators, ledger, review).await;
     }
 
     /// Closes the accounts that check made.
@@ -259,7 +283,10 @@ impl Run<'_> {
         asker.clean(true);
         for account in self.accounts.iter().rev() {
             if !accounts::close(self.app, asker, account).await {
-                review.note(format!("the account `{}` that check made is still there: the app did not close it", account.username));
+                review.note(format!(
+                    "the account `{}` that check made is still there: the app did not close it",
+                    account.username
+                ));
             }
         }
         asker.clean(false);

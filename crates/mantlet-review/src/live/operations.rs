@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use http::{HeaderName, HeaderValue, Method, header};
 use mantlet_contract::{
-    model::{BodyKind, Contract, Input, Location, Operation, Route, Router, SecurityScheme, ShapeId, Source, Take},
+    model::{
+        BodyKind, Contract, Input, Location, Operation, Route, Router, SecurityScheme, ShapeId, Source, Take,
+    },
     sensitive::{self, Purpose, SessionRole},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -122,8 +124,10 @@ fn parameters(path: &str, operation: &Operation) -> Vec<Parameter> {
             .inputs
             .iter()
             .find(|input| input.location == Location::Path && input.take.names().any(|known| known == name));
-        let facts = operation.objects.iter().flat_map(|facts| &facts.parameters).find(|fact| fact.name == name);
-        let segment = before.trim_end_matches('/').rsplit('/').next().filter(|segment| !segment.contains('{'));
+        let facts =
+            operation.objects.iter().flat_map(|facts| &facts.parameters).find(|fact| fact.name == name);
+        let segment =
+            before.trim_end_matches('/').rsplit('/').next().filter(|segment| !segment.contains('{'));
         let kinds = [
             facts.map(|fact| kind_of_table(&fact.table)),
             noun_of_id(&name),
@@ -199,7 +203,9 @@ impl<'c> Known<'c> {
     pub(super) fn page_size(&self, maker: &Maker<'_>) -> Option<(String, u64)> {
         let names = ["limit", "page_size", "pagesize", "per_page", "perpage", "size", "take", "top"];
         self.query_named(&names).and_then(|(name, shape)| {
-            let most = [100_u64, 50, 20, 10].into_iter().find(|most| maker.accepts_text(shape, &most.to_string()))?;
+            let most = [100_u64, 50, 20, 10]
+                .into_iter()
+                .find(|most| maker.accepts_text(shape, &most.to_string()))?;
             Some((name, most))
         })
     }
@@ -212,7 +218,9 @@ impl<'c> Known<'c> {
     }
 
     fn query_named(&self, names: &[&str]) -> Option<(String, ShapeId)> {
-        self.query().find(|(name, ..)| names.contains(&name.to_ascii_lowercase().as_str())).map(|(name, shape, _)| (name, shape))
+        self.query()
+            .find(|(name, ..)| names.contains(&name.to_ascii_lowercase().as_str()))
+            .map(|(name, shape, _)| (name, shape))
     }
 
     /// The parameters of the query, what each must be, and whether it must be there.
@@ -287,9 +295,16 @@ impl<'c> Known<'c> {
         for input in inputs {
             match &input.take {
                 Take::Whole | Take::Group { .. } => {
-                    found.extend(maker.fields(input.shape).into_iter().map(|(name, field)| (name.to_owned(), field.shape)));
+                    found.extend(
+                        maker
+                            .fields(input.shape)
+                            .into_iter()
+                            .map(|(name, field)| (name.to_owned(), field.shape)),
+                    );
                 }
-                Take::Field { names, .. } => found.extend(names.first().map(|name| (name.clone(), input.shape))),
+                Take::Field { names, .. } => {
+                    found.extend(names.first().map(|name| (name.clone(), input.shape)));
+                }
             }
         }
         found
@@ -315,9 +330,8 @@ impl<'c> Known<'c> {
         let says_so = || {
             let mut schemes = all.iter().flat_map(|known| known.operation.security.iter().flatten());
             schemes.any(|requirement| match &requirement.scheme {
-                SecurityScheme::Bearer { token_url: Some(url) } => {
-                    sensitive::path_of(url).is_some_and(|path| path.ends_with(&self.path) || self.path.ends_with(&path))
-                }
+                SecurityScheme::Bearer { token_url: Some(url) } => sensitive::path_of(url)
+                    .is_some_and(|path| path.ends_with(&self.path) || self.path.ends_with(&path)),
                 _ => false,
             })
         };
@@ -353,6 +367,13 @@ fn fill(path: &str, values: &[String]) -> String {
     filled
 }
 
+/// A request with one more parameter in its query.
+pub(super) fn with_query(mut question: Question, name: &str, value: &str) -> Question {
+    let sign = if question.target.contains('?') { '&' } else { '?' };
+    let _ = write!(question.target, "{sign}{}={}", encoded(name), encoded(value));
+    question
+}
+
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
@@ -368,7 +389,12 @@ pub(super) fn text_of(value: &Value) -> String {
 /// Stands for a file in a form.
 const FILE: &str = "\u{0}file";
 
-fn fields(maker: &Maker<'_>, input: &Input, amount: Amount, wishes: Wishes<'_>) -> Option<Map<String, Value>> {
+fn fields(
+    maker: &Maker<'_>,
+    input: &Input,
+    amount: Amount,
+    wishes: Wishes<'_>,
+) -> Option<Map<String, Value>> {
     match &input.take {
         Take::Field { names, multiple, .. } => {
             let name = names.first()?;
@@ -398,8 +424,10 @@ fn fields(maker: &Maker<'_>, input: &Input, amount: Amount, wishes: Wishes<'_>) 
 
 fn form(question: Question, body: &Map<String, Value>, has_files: bool) -> Question {
     if !has_files {
-        let pairs: Vec<_> =
-            body.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(&text_of(value)))).collect();
+        let pairs: Vec<_> = body
+            .iter()
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(&text_of(value))))
+            .collect();
         return question.form(pairs.join("&"));
     }
     let mut text = String::new();

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{
     answers::{Item, field_of, is_same, leaves, scalar},
     asker::{Asker, Exchange, Identity},
-    operations::{Known, kind_of_table},
+    operations::{Known, Parameter, kind_of_table, with_query},
     values::Amount,
     words::{is_owner, is_private, is_user, simple},
     world::{App, Filling, Seen},
@@ -100,12 +100,21 @@ pub(super) async fn review(
 
 /// Lists that show the other user objects that name the owner. People who work together are shown each other's; two
 /// accounts that check made have nothing to do with each other.
-fn lists(app: &App<'_>, asker: &Asker<'_>, pair: &Pair<'_>, nobody: &Seen, is_ordinary: bool, review: &mut Review) {
+fn lists(
+    app: &App<'_>,
+    asker: &Asker<'_>,
+    pair: &Pair<'_>,
+    nobody: &Seen,
+    is_ordinary: bool,
+    review: &mut Review,
+) {
     for (at, known) in app.known.iter().enumerate().filter(|(_, known)| known.is_safe()) {
         let is_open = nobody.answers.iter().any(|((one, _), exchange)| *one == at && exchange.is_success());
         let names_owner = |item: &&Item| {
             item.object.iter().any(|(name, value)| {
-                let is_it = |text: String| pair.owner_seen.names.contains(&text) && !pair.other_seen.names.contains(&text);
+                let is_it = |text: String| {
+                    pair.owner_seen.names.contains(&text) && !pair.other_seen.names.contains(&text)
+                };
                 is_owner(name) && scalar(value).is_some_and(is_it)
             })
         };
@@ -114,10 +123,19 @@ fn lists(app: &App<'_>, asker: &Asker<'_>, pair: &Pair<'_>, nobody: &Seen, is_or
         let private = item.object.iter().find(|(name, value)| is_private(name) && scalar(value).is_some());
         let level = if private.is_some() && is_ordinary { Level::High } else { Level::Low };
         let shown = private.map(|(name, _)| format!(", with `{name}`")).unwrap_or_default();
-        let message = format!("`{}` lists objects of `{}` for `{}`{shown}", known.name(), pair.owner.name, pair.other.name);
-        let finding = Finding::new(rule_of(known, &rules::OBJECT_OF_ANOTHER), known.name(), message).level(level).part("list");
+        let message = format!(
+            "`{}` lists objects of `{}` for `{}`{shown}",
+            known.name(),
+            pair.owner.name,
+            pair.other.name
+        );
+        let finding = Finding::new(rule_of(known, &rules::OBJECT_OF_ANOTHER), known.name(), message)
+            .level(level)
+            .part("list");
         let exchange = pair.other_seen.answers.get(&(at, item.target.clone()));
-        let finding = exchange.into_iter().fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
+        let finding = exchange
+            .into_iter()
+            .fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
         review.found(finding.mended_by(rules::OBJECT_OF_ANOTHER.remedy));
     }
 }
@@ -142,8 +160,12 @@ async fn one(
     let wishes = |_: &str| Vec::new();
     let name = known.name();
     let ask = |values: &[String]| known.request(&app.maker, values, Amount::Required, &wishes);
-    let (Some(question), Some(last)) = (ask(&filling.values), known.parameters.last()) else { return nothing };
-    let Some(absent) = filling.values.last().and_then(|value| app.absent(last, value)) else { return nothing };
+    let (Some(question), Some(last)) = (ask(&filling.values), known.parameters.last()) else {
+        return nothing;
+    };
+    let Some(absent) = filling.values.last().and_then(|value| app.absent(last, value)) else {
+        return nothing;
+    };
     let mut others = filling.values.clone();
     others.pop();
     others.push(absent);
@@ -167,7 +189,9 @@ async fn one(
         return Verdict::Unjudged(Some("the app answered 429: too many requests".to_owned()));
     }
     let answers = [&owned.answer, &again.answer];
-    let Some(same) = is_same(answers, &other.answer, &absent.answer, &filling.values) else { return Verdict::Right };
+    let Some(same) = is_same(answers, &other.answer, &absent.answer, &filling.values) else {
+        return Verdict::Right;
+    };
     let is_open = is_same(answers, &nobody.answer, &absent.answer, &filling.values).is_some();
     let object = owned.answer.json();
     let whose = whose(contract, app, pair, known, filling, object.as_ref());
@@ -191,9 +215,9 @@ async fn one(
         format!("`{name}` shows an object of `{}` to `{}`", pair.owner.name, pair.other.name)
     };
     let mut finding = Finding::new(rule, &name, message).level(level);
-    finding = finding.fact(whose.why.unwrap_or_else(|| {
-        "nothing shows whose the object is: this is a suspicion".to_owned()
-    }));
+    finding = finding.fact(
+        whose.why.unwrap_or_else(|| "nothing shows whose the object is: this is a suspicion".to_owned()),
+    );
     for exchange in [&owned, if is_open { &nobody } else { &other }, &absent] {
         finding = finding.shown_by(asker.evidence(exchange));
     }
@@ -246,7 +270,9 @@ pub(super) fn whose(
         }
         is_shared = false;
         let lists = pair.owner_seen.items.iter().filter(|item| {
-            item.is_listed && item.key(parameter, &app.maker).as_ref() == Some(value) && item_is_of(item, known, parameter)
+            item.is_listed
+                && item.key(parameter, &app.maker).as_ref() == Some(value)
+                && item_is_of(item, known, parameter)
         });
         for item in lists {
             let key = (item.operation, item.target.clone());
@@ -274,7 +300,7 @@ pub(super) fn whose(
 }
 
 /// Whether an item of a list is what a parameter means.
-fn item_is_of(item: &Item, known: &Known<'_>, parameter: &super::operations::Parameter) -> bool {
+fn item_is_of(item: &Item, known: &Known<'_>, parameter: &Parameter) -> bool {
     let path = item.target.split('?').next().unwrap_or_default();
     item.may_be(parameter) || path.trim_end_matches('/') == known.filled(&parameter.below, &[])
 }
@@ -293,10 +319,11 @@ async fn by_query(
     }
     for (name, shape, is_required) in known.query() {
         let plain = simple(&name);
-        if !is_owner(&name) && !(plain.ends_with("id") && plain.len() > 2) {
+        let is_id = plain.ends_with("id") && plain.len() > 2;
+        if !is_owner(&name) && !is_id {
             continue;
         }
-        let parameter = super::operations::Parameter {
+        let parameter = Parameter {
             below: String::new(),
             shape: Some(shape),
             kinds: super::words::noun_of_id(&name).into_iter().collect(),
@@ -304,37 +331,42 @@ async fn by_query(
             name: name.clone(),
         };
         let means_users = is_owner(&name);
-        let names = pair.owner_seen.names.iter().filter(|value| means_users && app.maker.accepts_text(shape, value));
+        let names =
+            pair.owner_seen.names.iter().filter(|value| means_users && app.maker.accepts_text(shape, value));
         let shown = pair.owner_seen.items.iter().filter(|item| item.is_listed && item.may_be(&parameter));
         let values = names.cloned().chain(shown.filter_map(|item| item.key(&parameter, &app.maker)));
         let values: std::collections::BTreeSet<_> = values.collect();
         for value in values.into_iter().take(2) {
-            if pair.other_seen.shows(&parameter, &value, &app.maker) || pair.other_seen.names.contains(&value) {
+            if pair.other_seen.shows(&parameter, &value, &app.maker) || pair.other_seen.names.contains(&value)
+            {
                 continue;
             }
             let Some(absent) = app.absent(&parameter, &value) else { continue };
             let with = |value: &str| {
                 let wishes = |asked: &str| if asked == name { vec![value.into()] } else { Vec::new() };
-                let mut question = known.request(&app.maker, &[], Amount::Required, &wishes)?;
-                if is_required {
-                    return Some(question);
-                }
-                let sign = if question.target.contains('?') { '&' } else { '?' };
-                question.target.push_str(&format!("{sign}{name}={}", super::operations::encoded(value)));
-                Some(question)
+                let question = known.request(&app.maker, &[], Amount::Required, &wishes)?;
+                Some(if is_required { question } else { with_query(question, &name, value) })
             };
             let (Some(question), Some(absent)) = (with(&value), with(&absent)) else { continue };
             let about = known.name();
-            let Some(owned) = asker.ask(&about, Some(pair.owner), question.clone()).await else { return nothing };
-            let Some(other) = asker.ask(&about, Some(pair.other), question.clone()).await else { return nothing };
+            let Some(owned) = asker.ask(&about, Some(pair.owner), question.clone()).await else {
+                return nothing;
+            };
+            let Some(other) = asker.ask(&about, Some(pair.other), question.clone()).await else {
+                return nothing;
+            };
             if !owned.is_success() || !other.is_success() {
                 continue;
             }
-            let Some(again) = asker.ask(&about, Some(pair.owner), question.clone()).await else { return nothing };
+            let Some(again) = asker.ask(&about, Some(pair.owner), question.clone()).await else {
+                return nothing;
+            };
             let Some(nobody) = asker.ask(&about, None, question).await else { return nothing };
             let Some(absent) = asker.ask(&about, Some(pair.other), absent).await else { return nothing };
             let answers = [&owned.answer, &again.answer];
-            let is_same = |other: &Exchange| is_same(answers, &other.answer, &absent.answer, &[value.clone()]);
+            let is_same = |other: &Exchange| {
+                is_same(answers, &other.answer, &absent.answer, std::slice::from_ref(&value))
+            };
             let Some(same) = is_same(&other) else { continue };
             if is_same(&nobody).is_some() || nobody.is_throttled() {
                 continue;
@@ -342,7 +374,8 @@ async fn by_query(
             let filling = Filling { values: Vec::new(), is_mentioned: false };
             // The answer must not be what the other user is shown without the id.
             let is_shown = pair.other_seen.answers.iter().any(|((at, _), exchange)| {
-                app.known.get(*at).is_some_and(|one| one.name() == about) && exchange.answer.body == other.answer.body
+                app.known.get(*at).is_some_and(|one| one.name() == about)
+                    && exchange.answer.body == other.answer.body
             });
             if is_shown {
                 continue;
@@ -355,7 +388,8 @@ async fn by_query(
                 "`{about}` with an id of `{}` in `{name}` shows `{}` what is of `{}`",
                 pair.owner.name, pair.other.name, pair.owner.name
             );
-            let mut finding = Finding::new(rule_of(known, &rules::OBJECT_OF_ANOTHER), &about, message).level(level);
+            let mut finding =
+                Finding::new(rule_of(known, &rules::OBJECT_OF_ANOTHER), &about, message).level(level);
             finding = finding.part(format!("parameter {name}"));
             for exchange in [&owned, &other, &absent] {
                 finding = finding.shown_by(asker.evidence(exchange));

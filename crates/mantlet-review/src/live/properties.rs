@@ -18,7 +18,11 @@ use crate::{
 
 /// The shape of one object in the answer of an operation, if it is declared.
 fn declared<'c>(maker: &Maker<'c>, known: &Known<'_>) -> Option<BTreeSet<&'c str>> {
-    let response = known.operation.responses.iter().find(|response| response.status.is_none_or(|status| status < 300))?;
+    let response = known
+        .operation
+        .responses
+        .iter()
+        .find(|response| response.status.is_none_or(|status| status < 300))?;
     fields(maker, response.shape?, 0)
 }
 
@@ -58,13 +62,17 @@ pub(super) fn review(app: &App<'_>, asker: &Asker<'_>, seen: [&Seen; 2], review:
             let Some(known) = app.known.get(item.operation) else { continue };
             let own = kinds(known);
             let is_of_it = item.kinds.iter().any(|kind| own.contains(kind));
-            let Some(fields) = own.iter().find_map(|kind| shown.get(kind)).filter(|_| is_of_it) else { continue };
+            let Some(fields) = own.iter().find_map(|kind| shown.get(kind)).filter(|_| is_of_it) else {
+                continue;
+            };
             if declared(&app.maker, known).is_some() || !judged.insert(item.operation) {
                 continue;
             }
             looked += 1;
-            let more: Vec<_> = item.object.keys().filter(|name| !fields.contains(name.as_str())).cloned().collect();
-            let is_known = item.object.keys().filter(|name| fields.contains(name.as_str())).count() * 2 > item.object.len();
+            let more: Vec<_> =
+                item.object.keys().filter(|name| !fields.contains(name.as_str())).cloned().collect();
+            let is_known = item.object.keys().filter(|name| fields.contains(name.as_str())).count() * 2
+                > item.object.len();
             if more.is_empty() || !is_known {
                 continue;
             }
@@ -75,9 +83,15 @@ pub(super) fn review(app: &App<'_>, asker: &Asker<'_>, seen: [&Seen; 2], review:
             );
             let finding = Finding::new(&rules::FIELD_NOT_DECLARED, known.name(), message);
             let exchange = seen.answers.get(&(item.operation, item.target.clone()));
-            let finding = exchange.into_iter().fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
+            let finding = exchange
+                .into_iter()
+                .fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
             review.found(finding.mended_by(rules::FIELD_NOT_DECLARED.remedy));
         }
     }
-    review.looked(Row::Owasp(Owasp::Api3), "answers without a declared model, held against the models of others", looked);
+    review.looked(
+        Row::Owasp(Owasp::Api3),
+        "answers without a declared model, held against the models of others",
+        looked,
+    );
 }

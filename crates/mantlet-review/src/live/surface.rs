@@ -62,7 +62,8 @@ fn is_page(exchange: &Exchange) -> bool {
 
 fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review: &mut Review) {
     let row = Row::Practice(Practice::Headers);
-    let answers: Vec<_> = nobody.answers.iter().chain(&owner.answers).filter(|(_, exchange)| exchange.is_success()).collect();
+    let answers: Vec<_> =
+        nobody.answers.iter().chain(&owner.answers).filter(|(_, exchange)| exchange.is_success()).collect();
     if answers.is_empty() {
         review.unjudged(row, "no operation was answered that could be looked at");
         return;
@@ -84,20 +85,28 @@ fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review
         if is_page(exchange) && is_open {
             let message = format!("the page of `{name}` has no `Content-Security-Policy`");
             let finding = Finding::new(&rules::PAGE_WITHOUT_POLICY, &name, message);
-            review.found(finding.shown_by(asker.evidence(exchange)).closed_by("[headers]\nmode = \"enforce\"\n"));
+            review.found(
+                finding.shown_by(asker.evidence(exchange)).closed_by("[headers]\nmode = \"enforce\"\n"),
+            );
         }
     }
     let personal: Vec<_> = owner
         .answers
         .iter()
         .filter(|((at, _), exchange)| {
-            let stored = exchange.answer.header("cache-control").is_none_or(|said| !said.contains("no-store") && !said.contains("private"));
+            let stored = exchange
+                .answer
+                .header("cache-control")
+                .is_none_or(|said| !said.contains("no-store") && !said.contains("private"));
             exchange.is_success() && stored && app.known.get(*at).is_some_and(Known::is_secured)
         })
         .collect();
     if let Some(((at, _), exchange)) = personal.first() {
         let name = app.known.get(*at).map(Known::name).unwrap_or_default();
-        let message = format!("{} operations with a credential, `{name}` first, answer without `Cache-Control: no-store`", personal.len());
+        let message = format!(
+            "{} operations with a credential, `{name}` first, answer without `Cache-Control: no-store`",
+            personal.len()
+        );
         let finding = Finding::new(&rules::ANSWER_IS_STORED, "all answers", message);
         review.found(finding.shown_by(asker.evidence(exchange)).mended_by(rules::ANSWER_IS_STORED.remedy));
     }
@@ -112,13 +121,14 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
             "the app was asked over plain HTTP"
         };
         review.unjudged(row, why);
-        if !asker.is_loopback() {
-            if let Some(answer) = asker.ask("GET /", None, Question::get("/")).await {
-                let is_sent_on = answer.answer.header("location").is_some_and(|place| place.starts_with("https://"));
-                if !is_sent_on {
-                    let finding = Finding::new(&rules::NO_HTTPS, "GET /", "plain HTTP is answered, and not redirected to HTTPS");
-                    review.found(finding.shown_by(asker.evidence(&answer)).mended_by(rules::NO_HTTPS.remedy));
-                }
+        if !asker.is_loopback()
+            && let Some(answer) = asker.ask("GET /", None, Question::get("/")).await
+        {
+            review.looked(row, "answers over plain HTTP", 1);
+            if !answer.answer.header("location").is_some_and(|place| place.starts_with("https://")) {
+                let message = "plain HTTP is answered, and not redirected to HTTPS";
+                let finding = Finding::new(&rules::NO_HTTPS, "GET /", message);
+                review.found(finding.shown_by(asker.evidence(&answer)).mended_by(rules::NO_HTTPS.remedy));
             }
         }
         return;
@@ -129,7 +139,9 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
     };
     review.looked(row, "answers over HTTPS", 1);
     let said = answer.answer.header("strict-transport-security").unwrap_or_default().to_ascii_lowercase();
-    let age = said.split(';').find_map(|part| part.trim().strip_prefix("max-age=")?.trim_matches('"').parse::<u64>().ok());
+    let age = said
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("max-age=")?.trim_matches('"').parse::<u64>().ok());
     if age.is_none_or(|age| age < HSTS) {
         let message = match age {
             Some(age) => format!("`Strict-Transport-Security` lasts {age} s, which is less than 180 days"),
@@ -145,14 +157,19 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
             review.looked(row, "answers over plain HTTP", 1);
             if !answer.header("location").is_some_and(|place| place.starts_with("https://")) {
                 let message = "port 80 answers, and does not redirect to HTTPS";
-                review.found(Finding::new(&rules::NO_HTTPS, "port 80", message).mended_by(rules::NO_HTTPS.remedy));
+                review.found(
+                    Finding::new(&rules::NO_HTTPS, "port 80", message).mended_by(rules::NO_HTTPS.remedy),
+                );
             }
         }
     }
 }
 
 /// Operations that answer somebody, each once.
-fn answering<'s>(app: &App<'_>, callers: [(Option<&'s Identity>, &'s Seen); 2]) -> Vec<(usize, Option<&'s Identity>, Question)> {
+fn answering<'s>(
+    app: &App<'_>,
+    callers: [(Option<&'s Identity>, &'s Seen); 2],
+) -> Vec<(usize, Option<&'s Identity>, Question)> {
     let mut found: Vec<(usize, Option<&Identity>, Question)> = Vec::new();
     for (caller, seen) in callers {
         for ((at, target), exchange) in &seen.answers {
@@ -167,7 +184,12 @@ fn answering<'s>(app: &App<'_>, callers: [(Option<&'s Identity>, &'s Seen); 2]) 
     found
 }
 
-async fn origins(app: &App<'_>, asker: &mut Asker<'_>, callers: [(Option<&Identity>, &Seen); 2], review: &mut Review) {
+async fn origins(
+    app: &App<'_>,
+    asker: &mut Asker<'_>,
+    callers: [(Option<&Identity>, &Seen); 2],
+    review: &mut Review,
+) {
     let row = Row::Practice(Practice::Cors);
     let mut looked = 0;
     let mut worst: Option<(Level, Finding)> = None;
@@ -178,16 +200,29 @@ async fn origins(app: &App<'_>, asker: &mut Asker<'_>, callers: [(Option<&Identi
             // Some apps answer `*` only where no cookie comes with the request.
             let question = question.clone().with(header::ORIGIN, origin);
             asked.push((known.name(), caller, question.clone()));
-            let has_cookies = matches!(caller, Some(Identity { credential: super::asker::Credential::Cookies(_), .. }));
+            let has_cookies =
+                matches!(caller, Some(Identity { credential: super::asker::Credential::Cookies(_), .. }));
             if !has_cookies {
-                asked.push((known.name(), caller, question.with(header::COOKIE, HeaderValue::from_static("mantlet-check=1"))));
+                asked.push((
+                    known.name(),
+                    caller,
+                    question.with(header::COOKIE, HeaderValue::from_static("mantlet-check=1")),
+                ));
             }
         }
     }
-    for known in app.known.iter().filter(|known| known.parameters.is_empty() && known.purpose.is_none()).take(OPERATIONS) {
+    for known in app
+        .known
+        .iter()
+        .filter(|known| known.parameters.is_empty() && known.purpose.is_none())
+        .take(OPERATIONS)
+    {
         let preflight = Question::new(Method::OPTIONS, known.target(&[]))
             .with(header::ORIGIN, FOREIGN)
-            .with(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_str(known.method.as_str()).unwrap_or(HeaderValue::from_static("GET")))
+            .with(
+                header::ACCESS_CONTROL_REQUEST_METHOD,
+                HeaderValue::from_str(known.method.as_str()).unwrap_or(HeaderValue::from_static("GET")),
+            )
             .with(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("authorization"));
         asked.push((format!("OPTIONS {}", known.path), None, preflight));
     }
@@ -198,13 +233,26 @@ async fn origins(app: &App<'_>, asker: &mut Asker<'_>, callers: [(Option<&Identi
         }
         looked += 1;
         let Some(allowed) = exchange.answer.header("access-control-allow-origin") else { continue };
-        let with_credentials = exchange.answer.header("access-control-allow-credentials").is_some_and(|said| said == "true");
-        let origin = exchange.question.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+        let with_credentials =
+            exchange.answer.header("access-control-allow-credentials").is_some_and(|said| said == "true");
+        let origin = exchange
+            .question
+            .headers
+            .get(header::ORIGIN)
+            .and_then(|origin| origin.to_str().ok())
+            .unwrap_or_default();
         let is_reflected = allowed == origin;
         let (rule, message) = match (is_reflected, allowed, with_credentials) {
-            (true, _, true) => (&rules::FOREIGN_ORIGIN, format!("the origin `{origin}`, which is foreign, may read answers with credentials")),
-            (true, _, false) => (&rules::ANY_ORIGIN, format!("the origin `{origin}`, which is foreign, may read answers")),
-            (_, "*", _) => (&rules::ANY_ORIGIN, "every origin may read answers without credentials".to_owned()),
+            (true, _, true) => (
+                &rules::FOREIGN_ORIGIN,
+                format!("the origin `{origin}`, which is foreign, may read answers with credentials"),
+            ),
+            (true, _, false) => {
+                (&rules::ANY_ORIGIN, format!("the origin `{origin}`, which is foreign, may read answers"))
+            }
+            (_, "*", _) => {
+                (&rules::ANY_ORIGIN, "every origin may read answers without credentials".to_owned())
+            }
             _ => continue,
         };
         if worst.as_ref().is_none_or(|(level, _)| rule.level > *level) {
@@ -225,16 +273,21 @@ async fn origins(app: &App<'_>, asker: &mut Asker<'_>, callers: [(Option<&Identi
 async fn methods(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) {
     let mut looked = 0;
     let paths = app.known.iter().filter(|known| known.is_safe() && known.parameters.is_empty()).take(3);
-    let targets: Vec<_> = paths.map(|known| (known.path.clone(), known.target(&[]))).chain([("/".to_owned(), "/".to_owned())]).collect();
+    let targets: Vec<_> = paths
+        .map(|known| (known.path.clone(), known.target(&[])))
+        .chain([("/".to_owned(), "/".to_owned())])
+        .collect();
     for (path, target) in targets {
         let name = format!("TRACE {path}");
         // Whether it repeats what was sent to it is what makes it dangerous.
-        let question = Question::new(Method::TRACE, target).with(header::FROM, HeaderValue::from_static("mantlet-check-trace"));
+        let question = Question::new(Method::TRACE, target)
+            .with(header::FROM, HeaderValue::from_static("mantlet-check-trace"));
         let Some(exchange) = asker.ask(&name, None, question).await else { continue };
         looked += 1;
         let repeats = String::from_utf8_lossy(&exchange.answer.body).contains("mantlet-check-trace");
         if exchange.is_success() && repeats {
-            let finding = Finding::new(&rules::METHOD_TRACE, &name, "the app repeats the request, with its headers");
+            let finding =
+                Finding::new(&rules::METHOD_TRACE, &name, "the app repeats the request, with its headers");
             review.found(finding.shown_by(asker.evidence(&exchange)).mended_by(rules::METHOD_TRACE.remedy));
         }
     }
@@ -245,8 +298,12 @@ async fn hosts(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) {
     let mut looked = 0;
     let mut is_found = false;
     let host = HeaderValue::from_static(FOREIGN_HOST);
-    for known in app.known.iter().filter(|known| known.is_safe() && known.parameters.is_empty()).take(OPERATIONS) {
-        let Some(question) = known.request(&app.maker, &[], Amount::Required, &|_| Vec::new()) else { continue };
+    for known in
+        app.known.iter().filter(|known| known.is_safe() && known.parameters.is_empty()).take(OPERATIONS)
+    {
+        let Some(question) = known.request(&app.maker, &[], Amount::Required, &|_| Vec::new()) else {
+            continue;
+        };
         let mut slashed = question.clone();
         let (path, query) = slashed.target.split_once('?').unwrap_or((&slashed.target, ""));
         let turned = match path.strip_suffix('/') {
@@ -261,13 +318,19 @@ async fn hosts(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) {
             looked += 1;
             let place = exchange.answer.header("location").unwrap_or_default();
             let in_place = place.contains(FOREIGN_HOST);
-            let in_body = exchange.is_success() && String::from_utf8_lossy(&exchange.answer.body).contains(FOREIGN_HOST);
+            let in_body = exchange.is_success()
+                && String::from_utf8_lossy(&exchange.answer.body).contains(FOREIGN_HOST);
             if (in_place || in_body) && !is_found {
                 is_found = true;
                 let what = if in_place { "redirects to" } else { "writes links with" };
                 let message = format!("the app {what} the host that a client sends, whatever that is");
                 let finding = Finding::new(&rules::HOST_REFLECTED, "all answers", message);
-                review.found(finding.fact(format!("first seen at `{}`", known.name())).shown_by(asker.evidence(&exchange)).mended_by(rules::HOST_REFLECTED.remedy));
+                review.found(
+                    finding
+                        .fact(format!("first seen at `{}`", known.name()))
+                        .shown_by(asker.evidence(&exchange))
+                        .mended_by(rules::HOST_REFLECTED.remedy),
+                );
             }
         }
         if is_found {
@@ -286,7 +349,10 @@ async fn documentation(contract: &Contract, asker: &mut Asker<'_>, review: &mut 
     let mut open = Vec::new();
     let mut looked = 0;
     for path in found {
-        let Some(exchange) = asker.ask(&format!("GET {path}"), None, Question::get(path.clone())).await else { continue };
+        let Some(exchange) = asker.ask(&format!("GET {path}"), None, Question::get(path.clone())).await
+        else {
+            continue;
+        };
         looked += 1;
         if exchange.answer.status == StatusCode::OK {
             open.push((path, exchange));
@@ -297,7 +363,11 @@ async fn documentation(contract: &Contract, asker: &mut Asker<'_>, review: &mut 
         let paths: Vec<_> = open.iter().map(|(path, _)| path.as_str()).collect();
         let message = format!("everybody reads `{}`", paths.join("`, `"));
         let finding = Finding::new(&rules::DOCS_REACHABLE, "documentation", message);
-        review.found(finding.shown_by(asker.evidence(first)).mended_by("FastAPI(docs_url=None, redoc_url=None, openapi_url=None)"));
+        review.found(
+            finding
+                .shown_by(asker.evidence(first))
+                .mended_by("FastAPI(docs_url=None, redoc_url=None, openapi_url=None)"),
+        );
     }
 }
 
@@ -308,11 +378,15 @@ fn hidden(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, review: &mut Review) 
     review.looked(row, "operations that are not documented", all);
     for ((at, _), exchange) in &nobody.answers {
         let Some(known) = app.known.get(*at).filter(|known| known.is_hidden) else { continue };
-        let is_health = matches!(known.noun().as_str(), "health" | "healthz" | "ready" | "readyz" | "live" | "livez" | "ping" | "status" | "");
+        let is_health = matches!(
+            known.noun().as_str(),
+            "health" | "healthz" | "ready" | "readyz" | "live" | "livez" | "ping" | "status" | ""
+        );
         if exchange.is_success() && exchange.answer.json().is_some() && !is_health {
             let message = format!("`{}` is not in the document, and answers everybody", known.name());
             let finding = Finding::new(&rules::HIDDEN_OPERATION, known.name(), message);
-            review.found(finding.shown_by(asker.evidence(exchange)).mended_by(rules::HIDDEN_OPERATION.remedy));
+            review
+                .found(finding.shown_by(asker.evidence(exchange)).mended_by(rules::HIDDEN_OPERATION.remedy));
         }
     }
 }

@@ -8,7 +8,9 @@ pub(super) fn claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (header, claims) = (parts.next()?, parts.next()?);
     let is_three = parts.next().is_some() && parts.next().is_none();
-    let read = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok();
+    let read = |part: &str| {
+        serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
+    };
     read(header).filter(|header| is_three && header.get("alg").is_some())?;
     read(claims).filter(Value::is_object)
 }
@@ -47,7 +49,11 @@ pub(super) fn forged(genuine: Option<&str>) -> Vec<(&'static str, String)> {
         forged.push(("a token without its signature", format!("{header}.{}.", encode(&said))));
         for (what, name, value) in [
             ("a token that has expired, signed by another key", "exp", json!(1_000_000_000)),
-            ("a token for another audience, signed by another key", "aud", json!("https://mantlet-check.example")),
+            (
+                "a token for another audience, signed by another key",
+                "aud",
+                json!("https://mantlet-check.example"),
+            ),
         ] {
             let mut said = said.clone();
             if let Some(map) = said.as_object_mut() {

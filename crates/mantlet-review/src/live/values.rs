@@ -5,7 +5,7 @@ use std::cell::Cell;
 use mantlet_contract::{
     Shapes, compile,
     json::{self, Limits},
-    model::{Bounds, Extra, Field, PathItem, Shape, ShapeId},
+    model::{Bounds, Field, PathItem, Shape, ShapeId},
     validate, value,
 };
 use regex_syntax::hir::{Class, Hir, HirKind};
@@ -90,11 +90,6 @@ impl<'c> Maker<'c> {
         }
     }
 
-    /// Whether an object refuses fields that it does not know.
-    pub(super) fn is_closed(&self, id: ShapeId) -> bool {
-        matches!(self.bare(id), Some(Shape::Object(object)) if object.extra == Extra::Forbid)
-    }
-
     /// A value for a field of this name.
     pub(super) fn value(&self, id: ShapeId, name: &str, amount: Amount, wishes: Wishes<'_>) -> Option<Value> {
         self.at(id, name, amount, wishes, 0)
@@ -126,7 +121,9 @@ impl<'c> Maker<'c> {
                 let items = of.items.map(|items| (0..least.min(8)).filter_map(|_| inner(items)).collect());
                 Value::Array(items.unwrap_or_default())
             }
-            Shape::Tuple { items, .. } => Value::Array(items.iter().map(|item| inner(*item)).collect::<Option<_>>()?),
+            Shape::Tuple { items, .. } => {
+                Value::Array(items.iter().map(|item| inner(*item)).collect::<Option<_>>()?)
+            }
             Shape::Dict { keys, values, min_length, .. } => {
                 let mut map = Map::new();
                 if min_length.unwrap_or(0) > 0 {
@@ -140,9 +137,9 @@ impl<'c> Maker<'c> {
                 None => return self.object(&object.fields, amount, wishes, depth),
             },
             Shape::Nullable { inner: id } => inner(*id).unwrap_or(Value::Null),
-            Shape::WithDefault { inner: id } | Shape::Then { inner: id, .. } | Shape::CustomError { inner: id, .. } => {
-                inner(*id)?
-            }
+            Shape::WithDefault { inner: id }
+            | Shape::Then { inner: id, .. }
+            | Shape::CustomError { inner: id, .. } => inner(*id)?,
             Shape::Union { choices, .. } => choices.iter().find_map(|choice| inner(*choice))?,
             Shape::TaggedUnion { discriminator, choices, .. } => {
                 let (tag, choice) = choices.first()?;
@@ -160,7 +157,9 @@ impl<'c> Maker<'c> {
             | Shape::Timedelta { .. }
             | Shape::Uuid { .. }
             | Shape::Url { .. }
-            | Shape::Ip { .. } => return KNOWN.iter().map(|text| json!(text)).find(|value| self.accepts(id, value)),
+            | Shape::Ip { .. } => {
+                return KNOWN.iter().map(|text| json!(text)).find(|value| self.accepts(id, value));
+            }
             Shape::UploadFile => return None,
         };
         self.accepts(id, &value).then_some(value)
@@ -189,7 +188,9 @@ impl<'c> Maker<'c> {
         let text = self.text();
         let text = match () {
             () if is_email(name) => format!("{text}@example.com"),
-            () if has("url") || has("uri") || has("link") || has("website") => "https://example.com/".to_owned(),
+            () if has("url") || has("uri") || has("link") || has("website") => {
+                "https://example.com/".to_owned()
+            }
             () if has("phone") || has("mobile") => "+12025550123".to_owned(),
             () if has("currency") => "EUR".to_owned(),
             () if has("country") => "DE".to_owned(),
@@ -275,7 +276,10 @@ fn number(bounds: &Bounds, is_whole: bool) -> Option<Value> {
         number = (number / multiple).ceil() * multiple;
     }
     if is_whole {
-        #[expect(clippy::cast_possible_truncation, reason = "a bound beyond i64 is not kept, and `accepts` says so")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a bound beyond i64 is not kept, and `accepts` says so"
+        )]
         let whole = number.ceil() as i64;
         return Some(whole.into());
     }
@@ -306,7 +310,7 @@ fn character(class: &Class) -> Option<char> {
         Class::Bytes(class) => class.iter().any(|range| (range.start()..=range.end()).contains(&(c as u8))),
     };
     let first = match class {
-        Class::Unicode(class) => class.iter().next().map(|range| range.start()),
+        Class::Unicode(class) => class.iter().next().map(regex_syntax::hir::ClassUnicodeRange::start),
         Class::Bytes(class) => class.iter().next().map(|range| char::from(range.start())),
     };
     ('a'..='z').chain('A'..='Z').chain('1'..='9').chain(['0', '-', '_', ' ']).find(|c| is_in(*c)).or(first)

@@ -43,9 +43,33 @@ const PRIVATE: [&str; 18] = [
 ];
 /// Of GET operations that may do something nevertheless.
 const DOING: [&str; 27] = [
-    "activate", "approve", "callback", "cancel", "clear", "confirm", "delete", "disable", "enable", "flush", "logoff",
-    "logout", "purge", "refresh", "remove", "reset", "restart", "revoke", "run", "send", "shutdown", "signout", "start",
-    "stop", "trigger", "unsubscribe", "verify",
+    "activate",
+    "approve",
+    "callback",
+    "cancel",
+    "clear",
+    "confirm",
+    "delete",
+    "disable",
+    "enable",
+    "flush",
+    "logoff",
+    "logout",
+    "purge",
+    "refresh",
+    "remove",
+    "reset",
+    "restart",
+    "revoke",
+    "run",
+    "send",
+    "shutdown",
+    "signout",
+    "start",
+    "stop",
+    "trigger",
+    "unsubscribe",
+    "verify",
 ];
 /// Last words of a name by which one of many is meant.
 const IDS: [&str; 9] = ["code", "guid", "id", "key", "number", "pk", "ref", "slug", "uuid"];
@@ -79,7 +103,8 @@ pub(super) fn simple(name: &str) -> String {
 /// The singular of a noun, in lower case and without punctuation.
 pub(super) fn singular(noun: &str) -> String {
     let plain = simple(noun);
-    let is_plural = plain.len() > 3 && plain.ends_with('s') && !plain.ends_with("ss") && !plain.ends_with("us");
+    let is_plural =
+        plain.len() > 3 && plain.ends_with('s') && !plain.ends_with("ss") && !plain.ends_with("us");
     if !is_plural {
         return plain;
     }
@@ -118,10 +143,13 @@ pub(super) fn is_doing(segment: &str) -> bool {
 /// Whether the end of a path says that it logs in.
 pub(super) fn is_login(path: &str) -> bool {
     let mut segments = path.trim_end_matches('/').rsplit('/').map(simple);
-    let known = ["access", "authenticate", "login", "logon", "signin", "token", "tokens", "accesstoken", "jwt"];
+    let known =
+        ["access", "authenticate", "login", "logon", "signin", "token", "tokens", "accesstoken", "jwt"];
     let last = segments.next().unwrap_or_default();
     known.iter().any(|word| last == *word || last.starts_with("login") || last.starts_with("signin"))
-        || segments.next().is_some_and(|before| matches!(before.as_str(), "login" | "signin") && known.contains(&last.as_str()))
+        || segments.next().is_some_and(|before| {
+            matches!(before.as_str(), "login" | "signin") && known.contains(&last.as_str())
+        })
 }
 
 /// Whether a name is that of a password, also of a new or a repeated one.
@@ -137,7 +165,10 @@ pub(super) fn is_email(name: &str) -> bool {
 
 /// Whether a name is that of an account that is not an address.
 pub(super) fn is_username(name: &str) -> bool {
-    matches!(simple(name).as_str(), "username" | "login" | "loginname" | "user" | "nickname" | "handle" | "accountname")
+    matches!(
+        simple(name).as_str(),
+        "username" | "login" | "loginname" | "user" | "nickname" | "handle" | "accountname"
+    )
 }
 
 /// Whether a name means one of many: `id`, `order_id`, `slug`.
@@ -162,8 +193,10 @@ pub(super) fn is_user(noun: &str) -> bool {
 pub(super) fn is_owner(name: &str) -> bool {
     let plain = simple(name);
     let plain = plain.strip_suffix("id").unwrap_or(&plain);
-    matches!(plain, "owner" | "user" | "customer" | "account" | "buyer" | "patient" | "client" | "holder" | "recipient")
-        || plain.starts_with("owner") && is_id(name)
+    matches!(
+        plain,
+        "owner" | "user" | "customer" | "account" | "buyer" | "patient" | "client" | "holder" | "recipient"
+    ) || plain.starts_with("owner") && is_id(name)
 }
 
 /// Whether a field holds what nobody but the app should know.
@@ -171,10 +204,14 @@ pub(super) fn is_secret(name: &str) -> bool {
     let words = parts(name);
     let has = |word: &str| words.iter().any(|one| one == word);
     let ends = |all: &[&str]| words.last().is_some_and(|last| all.contains(&last.as_str()));
-    is_password(name) && ends(&["password", "passwd", "pwd", "passphrase", "hash", "hashed", "digest", "salt"])
+    is_password(name)
+        && ends(&["password", "passwd", "pwd", "passphrase", "hash", "hashed", "digest", "salt"])
         || has("secret") && ends(&["secret", "key", "token"])
         || ends(&["key"]) && ["private", "signing", "encryption"].iter().any(|word| has(word))
-        || matches!(simple(name).as_str(), "hashedpassword" | "passwordhash" | "secretkey" | "totpsecret" | "mfasecret")
+        || matches!(
+            simple(name).as_str(),
+            "hashedpassword" | "passwordhash" | "secretkey" | "totpsecret" | "mfasecret"
+        )
 }
 
 #[cfg(test)]
@@ -183,20 +220,27 @@ mod tests {
 
     #[test]
     fn nouns() {
-        for (word, one) in [("orders", "order"), ("categories", "category"), ("addresses", "address"), ("bus", "bus")] {
+        for (word, one) in
+            [("orders", "order"), ("categories", "category"), ("addresses", "address"), ("bus", "bus")]
+        {
             assert_eq!(singular(word), one);
         }
-        for (name, noun) in [("order_id", Some("order")), ("orderId", Some("order")), ("id", None), ("slug", None)] {
+        for (name, noun) in
+            [("order_id", Some("order")), ("orderId", Some("order")), ("id", None), ("slug", None)]
+        {
             assert_eq!(noun_of_id(name).as_deref(), noun, "{name}");
         }
     }
 
     #[test]
     fn secrets_are_told_from_what_is_about_them() {
-        for name in ["password", "hashed_password", "password_hash", "client_secret", "signing_key", "totpSecret"] {
+        for name in
+            ["password", "hashed_password", "password_hash", "client_secret", "signing_key", "totpSecret"]
+        {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["password_updated_at", "has_password", "key", "public_key", "secretary", "secret_santa"] {
+        for name in ["password_updated_at", "has_password", "key", "public_key", "secretary", "secret_santa"]
+        {
             assert!(!is_secret(name), "{name}");
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     answers::{self, Item, leaves, scalar},
     asker::{Asker, Exchange, Identity},
-    operations::{Known, Parameter, Special, encoded, text_of},
+    operations::{Known, Parameter, Special, encoded, text_of, with_query},
     values::{Amount, Maker},
     words::{is_email, is_user, is_username, simple},
 };
@@ -86,16 +86,13 @@ impl App<'_> {
         let mut page = 0;
         loop {
             let mut question = question.clone();
-            let mut add = |name: &str, value: u64| {
-                let sign = if question.target.contains('?') { '&' } else { '?' };
-                question.target.push_str(&format!("{sign}{}={value}", encoded(name)));
-            };
             if let Some((name, most)) = &size {
-                add(name, *most);
+                question = with_query(question, name, &most.to_string());
             }
             if let (Some((name, is_page)), true) = (known.next_page(), page > 0) {
                 let most = size.as_ref().map_or(20, |(_, most)| *most);
-                add(&name, if is_page { page + 1 } else { page * most });
+                let at = if is_page { page + 1 } else { page * most };
+                question = with_query(question, &name, &at.to_string());
             }
             let key = (at, question.target.clone());
             if seen.answers.contains_key(&key) {
@@ -110,7 +107,9 @@ impl App<'_> {
             let asked_for = size.as_ref().map(|(_, most)| *most);
             let is_new = items.iter().any(|item| !seen.items.iter().any(|old| old.object == item.object));
             seen.items.extend(items);
-            if listed == 0 || answers::is_whole(&body, listed + usize::try_from(page).ok()? * listed, asked_for) {
+            if listed == 0
+                || answers::is_whole(&body, listed + usize::try_from(page).ok()? * listed, asked_for)
+            {
                 return Some(());
             }
             page += 1;
@@ -129,13 +128,16 @@ impl App<'_> {
         let mut names = BTreeSet::new();
         for ((at, _), exchange) in &seen.answers {
             let is_me = self.known.get(*at).is_some_and(Known::is_about_the_caller);
-            let Some(Value::Object(map)) = exchange.answer.json().filter(|_| is_me && exchange.is_success()) else {
+            let Some(Value::Object(map)) = exchange.answer.json().filter(|_| is_me && exchange.is_success())
+            else {
                 continue;
             };
             let inner = map.values().find_map(Value::as_object).cloned().unwrap_or_default();
             for (key, value) in map.iter().chain(&inner) {
                 let plain = simple(key);
-                let is_name = matches!(plain.as_str(), "id" | "uuid" | "sub" | "userid") || is_email(key) || is_username(key);
+                let is_name = matches!(plain.as_str(), "id" | "uuid" | "sub" | "userid")
+                    || is_email(key)
+                    || is_username(key);
                 names.extend(scalar(value).filter(|_| is_name));
             }
         }
@@ -165,13 +167,19 @@ impl App<'_> {
     }
 
     /// Values for one parameter, the surest first; and whether they are only mentioned.
-    fn candidates(&self, seen: &Seen, known: &Known<'_>, parameter: &Parameter, before: &[String]) -> Vec<(String, bool)> {
+    fn candidates(
+        &self,
+        seen: &Seen,
+        known: &Known<'_>,
+        parameter: &Parameter,
+        before: &[String],
+    ) -> Vec<(String, bool)> {
         let below = known.filled(&parameter.below, before);
         let mut found: Vec<(u8, String)> = Vec::new();
         for item in &seen.items {
             let path = item.target.split('?').next().unwrap_or_default().trim_end_matches('/');
-            let is_of_parent =
-                before.is_empty() || before.iter().all(|value| item.has(value) || path.contains(encoded(value).as_str()));
+            let is_of_parent = before.is_empty()
+                || before.iter().all(|value| item.has(value) || path.contains(encoded(value).as_str()));
             let rank = match () {
                 () if item.is_listed && path == below => 0,
                 () if item.may_be(parameter) && is_of_parent => 1,
@@ -185,7 +193,8 @@ impl App<'_> {
         }
         // The caller's own name, where a parameter means users.
         if parameter.kinds.iter().any(|kind| is_user(kind)) {
-            let fits = |name: &&String| parameter.shape.is_none_or(|shape| self.maker.accepts_text(shape, name));
+            let fits =
+                |name: &&String| parameter.shape.is_none_or(|shape| self.maker.accepts_text(shape, name));
             found.extend(seen.names.iter().filter(fits).map(|name| (1, name.clone())));
         }
         found.sort_by_key(|(rank, _)| *rank);
@@ -208,13 +217,12 @@ impl App<'_> {
             .enumerate()
             .map(|(at, c)| match c {
                 _ if at == 0 && c.is_ascii_alphabetic() => c,
-                '0'..='8' => char::from(c as u8 + 1),
+                // Hexadecimal digits stay such.
                 '9' => '0',
-                'a'..='e' | 'A'..='E' => char::from(c as u8 + 1),
                 'f' => 'a',
                 'F' => 'A',
-                'g'..='y' => char::from(c as u8 + 1),
                 'z' => 'g',
+                '0'..='8' | 'a'..='y' | 'A'..='E' => char::from(c as u8 + 1),
                 c => c,
             })
             .collect();
@@ -224,7 +232,9 @@ impl App<'_> {
             () if is_uuid => vec!["6f1a7f5e-2b64-4c1d-9d5f-3a0d6c2b9e11".to_owned()],
             () => vec![mixed, format!("{present}x")],
         };
-        let fits = |text: &String| text != present && parameter.shape.is_none_or(|shape| self.maker.accepts_text(shape, text));
+        let fits = |text: &String| {
+            text != present && parameter.shape.is_none_or(|shape| self.maker.accepts_text(shape, text))
+        };
         candidates.into_iter().find(fits)
     }
 }
@@ -236,7 +246,14 @@ impl Known<'_> {
         self.method == http::Method::GET
             && matches!(
                 simple(last).as_str(),
-                "me" | "whoami" | "userinfo" | "self" | "myself" | "profile" | "account" | "currentuser" | "user"
+                "me" | "whoami"
+                    | "userinfo"
+                    | "self"
+                    | "myself"
+                    | "profile"
+                    | "account"
+                    | "currentuser"
+                    | "user"
             )
             && !matches!(self.purpose, Some(Special::Session(_)))
     }
@@ -264,10 +281,16 @@ impl Seen {
     pub(super) fn shows_like(&self, value: &str, object: &Value) -> bool {
         let is_telling = |text: &&str| text.len() >= 4 && *text != value;
         let all = leaves(object);
-        let texts: BTreeSet<&str> = all.values().filter_map(|leaf| leaf.as_str()).filter(is_telling).collect();
+        let texts: BTreeSet<&str> =
+            all.values().filter_map(|leaf| leaf.as_str()).filter(is_telling).collect();
         !texts.is_empty()
             && self.items.iter().filter(|item| item.has(value)).any(|item| {
-                let same = item.object.values().filter_map(Value::as_str).filter(|text| texts.contains(text)).count();
+                let same = item
+                    .object
+                    .values()
+                    .filter_map(Value::as_str)
+                    .filter(|text| texts.contains(text))
+                    .count();
                 same > 0 && same * 2 >= texts.len()
             })
     }

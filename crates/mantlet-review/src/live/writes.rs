@@ -10,11 +10,11 @@ use super::{
     answers::{leaves, scalar},
     asker::{Asker, Exchange, Identity},
     ledger::{Created, Creator, Ledger, consumers},
-    operations::{Known, Special},
-    ownership::{Pair, whose},
+    operations::Known,
+    ownership::{Pair, Verdict, whose},
     values::Amount,
     words::{is_email, is_id, is_owner, is_password, is_role, is_user, simple},
-    world::{App, Filling, Seen},
+    world::{App, Filling},
 };
 use crate::{
     exchange::Question,
@@ -41,30 +41,30 @@ pub(super) async fn review(
         let Some(made_by) = app.known.get(creator.at) else { continue };
         for (at, above) in consumers(app, creator, made_by) {
             let Some(known) = app.known.get(at) else { continue };
-            let is_change = matches!(known.method, Method::PUT | Method::PATCH | Method::DELETE | Method::POST);
-            let is_special = known.purpose.is_some_and(|purpose| matches!(purpose, Special::Session(_)));
-            if !is_change || is_special || asker.is_over() {
+            let is_change =
+                matches!(known.method, Method::PUT | Method::PATCH | Method::DELETE | Method::POST);
+            if !is_change || known.purpose.is_some() || asker.is_over() {
                 continue;
             }
             // An object of its own for each operation: the one before may have removed it.
-            let Some(object) = ledger.create(app, asker, creator, pair.owner, pair.owner_seen, &[]).await else { continue };
+            let Some(object) = ledger.create(app, asker, creator, pair.owner, pair.owner_seen, &[]).await
+            else {
+                continue;
+            };
             let Some(created) = ledger.all.get(object).cloned() else { continue };
             let case = Case { contract, app, pair, creator, created: &created, known, above, is_ordinary };
             let verdict = case.judge(asker, ledger).await;
             if verdict.is_removed {
                 ledger.is_gone(object);
             }
-            match verdict.finding {
-                Some(Some(finding)) => {
-                    review.found(finding);
+            match verdict.verdict {
+                Verdict::Found(finding) => {
+                    review.found(*finding);
                     judged += 1;
                 }
-                Some(None) => judged += 1,
-                None => {
-                    if let Some(why) = verdict.why {
-                        review.unjudged(row, format!("`{}`: {why}", known.name()));
-                    }
-                }
+                Verdict::Right => judged += 1,
+                Verdict::Unjudged(Some(why)) => review.unjudged(row, format!("`{}`: {why}", known.name())),
+                Verdict::Unjudged(None) => {}
             }
         }
     }
@@ -82,101 +82,136 @@ struct Case<'c> {
     is_ordinary: bool,
 }
 
-#[derive(Default)]
 struct Judged {
-    /// None: not judged.
-    finding: Option<Option<Finding>>,
+    verdict: Verdict,
     is_removed: bool,
-    why: Option<String>,
+}
+
+/// A change that was asked for: by whom, what the app answered, and whether it took.
+struct Change {
+    exchange: Exchange,
+    is_open: bool,
+    took: bool,
+    is_removed: bool,
+    after: Option<Exchange>,
+    /// What the app answered for an object that does not exist.
+    absent: Exchange,
 }
 
 impl Judged {
     fn right(is_removed: bool) -> Self {
-        Self { finding: Some(None), is_removed, why: None }
+        Self { verdict: Verdict::Right, is_removed }
     }
 
-    fn not(why: &str) -> Self {
-        Self { why: Some(why.to_owned()), ..Self::default() }
+    fn not(why: Option<&str>) -> Self {
+        Self { verdict: Verdict::Unjudged(why.map(str::to_owned)), is_removed: false }
     }
 }
 
 impl Case<'_> {
     async fn judge(&self, asker: &mut Asker<'_>, ledger: &Ledger) -> Judged {
+        let before = self.look(asker, self.pair.owner).await;
+        let again = self.look(asker, self.pair.owner).await;
+        match self.try_it(asker, ledger, [before.as_ref(), again.as_ref()]).await {
+            Some(change) if change.exchange.is_throttled() => {
+                Judged::not(Some("the app answered 429: too many requests"))
+            }
+            Some(change) if !change.exchange.is_success() => Judged::right(false),
+            Some(change) => self.conclude(asker, ledger, before.as_ref(), &change),
+            None => Judged::not(None),
+        }
+    }
+
+    /// Asks for the change: of an object that does not exist, as nobody, and as the other user.
+    async fn try_it(
+        &self,
+        asker: &mut Asker<'_>,
+        ledger: &Ledger,
+        before: [Option<&Exchange>; 2],
+    ) -> Option<Change> {
         let Self { app, pair, known, created, .. } = self;
         let name = known.name();
         let values = created.values_for(self.above);
-        let (Some(last), Some(own)) = (known.parameters.last(), values.last()) else { return Judged::default() };
-        let before = self.look(asker, pair.owner).await;
-        let again = self.look(asker, pair.owner).await;
-        let Some(absent) = app.absent(last, own) else { return Judged::default() };
         let mut absents = values.clone();
-        absents.pop();
+        let absent = app.absent(known.parameters.last()?, &absents.pop()?)?;
         absents.push(absent);
-        let seen = pair.owner_seen;
-        let Some((absent, _)) = self.change(ledger, seen, &absents, before.as_ref()) else {
-            return Judged::not("no request for it could be made");
-        };
-        let Some((unknown, mark_unknown)) = self.change(ledger, seen, &values, before.as_ref()) else { return Judged::default() };
-        let Some((question, mark)) = self.change(ledger, seen, &values, before.as_ref()) else { return Judged::default() };
-        let Some(absent) = asker.ask(&name, Some(pair.other), absent).await else { return Judged::default() };
-        let Some(nobody) = asker.ask(&name, None, unknown).await else { return Judged::default() };
-        let mut by = (pair.other.name.as_str(), nobody, mark_unknown);
-        let mut is_open = by.1.is_success();
-        if is_open {
-            by.0 = "nobody";
-        }
-        let mut after = self.look(asker, pair.owner).await;
-        if !is_open || !self.took(&by.2, before.as_ref(), again.as_ref(), after.as_ref(), &by.1) {
-            is_open = false;
-            let Some(other) = asker.ask(&name, Some(pair.other), question).await else { return Judged::default() };
-            by = (&pair.other.name, other, mark);
+        let (absent, _) = self.change(ledger, &absents, before[0])?;
+        let (unknown, unknown_mark) = self.change(ledger, &values, before[0])?;
+        let (question, mark) = self.change(ledger, &values, before[0])?;
+        let absent = asker.ask(&name, Some(pair.other), absent).await?;
+        let nobody = asker.ask(&name, None, unknown).await?;
+        let mut after = None;
+        if nobody.is_success() {
             after = self.look(asker, pair.owner).await;
         }
-        let (caller, changed, mark) = by;
-        if changed.is_throttled() {
-            return Judged::not("the app answered 429: too many requests");
+        let is_open =
+            nobody.is_success() && self.took(unknown_mark.as_deref(), before, after.as_ref(), &nobody);
+        let (exchange, mark) = if is_open {
+            (nobody, unknown_mark)
+        } else {
+            let other = asker.ask(&name, Some(pair.other), question).await?;
+            after = self.look(asker, pair.owner).await;
+            (other, mark)
+        };
+        let mut took = self.took(mark.as_deref(), before, after.as_ref(), &exchange);
+        if let (false, true, Some(shown)) =
+            (took, exchange.is_success(), self.below(asker, mark.as_deref()).await)
+        {
+            (took, after) = (true, Some(shown));
         }
-        if !changed.is_success() {
-            return Judged::right(false);
-        }
-        let mut took = self.took(&mark, before.as_ref(), again.as_ref(), after.as_ref(), &changed);
-        if !took {
-            if let Some(shown) = self.below(asker, mark.as_deref()).await {
-                (took, after) = (true, Some(shown));
-            }
-        }
-        let is_removal = known.method == Method::DELETE && known.path.trim_end_matches('/').ends_with('}');
-        let mut is_removed = is_removal && took;
-        if is_removal && before.is_none() {
+        let mut is_removed = self.is_removal() && took && exchange.is_success();
+        if self.is_removal() && exchange.is_success() && before[0].is_none() {
             // Nothing reads it: whether it is gone is seen when its owner removes it.
-            let mine = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new());
-            if let Some(mine) = mine {
-                let mine = asker.ask(&name, Some(pair.owner), mine).await;
-                took = mine.as_ref().is_some_and(|mine| matches!(mine.answer.status.as_u16(), 404 | 410));
-                is_removed = mine.is_some_and(|mine| mine.is_success()) || took;
-            }
+            let mine = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new())?;
+            let mine = asker.ask(&name, Some(pair.owner), mine).await?;
+            took = matches!(mine.answer.status.as_u16(), 404 | 410);
+            is_removed = mine.is_success() || took;
         }
+        Some(Change { exchange, is_open, took, is_removed, after, absent })
+    }
+
+    fn is_removal(&self) -> bool {
+        self.known.method == Method::DELETE && self.is_about_itself()
+    }
+
+    /// Whether it is about the object, and not about something that is done with it.
+    fn is_about_itself(&self) -> bool {
+        self.known.path.trim_end_matches('/').ends_with('}')
+    }
+
+    fn conclude(
+        &self,
+        asker: &Asker<'_>,
+        ledger: &Ledger,
+        before: Option<&Exchange>,
+        change: &Change,
+    ) -> Judged {
+        let Self { app, pair, known, created, .. } = self;
+        let is_removed = change.is_removed;
         // Of an object that was there when the other user looked around: this one is newer.
-        let mut first = ledger.all.iter().filter(|one| one.creator == self.creator.at && one.by == *pair.owner);
-        let values = first.next().map_or(values, |first| first.values_for(self.above));
+        let mut same =
+            ledger.all.iter().filter(|one| one.creator == self.creator.at && one.by == *pair.owner);
+        let values = same.next().unwrap_or(created).values_for(self.above);
         let filling = Filling { values, is_mentioned: false };
-        let object = before.as_ref().and_then(|before| before.answer.json()).or_else(|| created.made.answer.json());
+        let first = ledger.all.iter().find(|one| one.creator == self.creator.at && one.by == *pair.owner);
+        let object = first.and_then(|first| first.made.answer.json());
+        let object = before.and_then(|before| before.answer.json()).or(object);
         let whose = whose(self.contract, app, pair, known, &filling, object.as_ref());
         let is_for_administrators = known.is_for_administrators();
         // To what all see, all may add: comments, votes, members.
-        let is_itself = known.path.trim_end_matches('/').ends_with('}');
-        if whose.is_shared && !is_itself && !is_for_administrators {
+        if whose.is_shared && !self.is_about_itself() && !is_for_administrators {
             return Judged::right(is_removed);
         }
-        if !took {
+        if !change.took {
             // The app takes everything, or what all may add to.
-            if absent.is_success() || whose.is_shared {
+            if change.absent.is_success() || whose.is_shared {
                 return Judged::right(is_removed);
             }
-            return Judged::not("the app took the request of another user, and nothing was seen to change");
+            let why = "the app took the request of another user, and nothing was seen to change";
+            return Judged { is_removed, ..Judged::not(Some(why)) };
         }
         let level = match () {
-            () if is_open => Level::Critical,
+            () if change.is_open => Level::Critical,
             () if is_for_administrators && self.is_ordinary => Level::High,
             () if is_for_administrators => Level::Low,
             () if whose.why.is_some() => Level::High,
@@ -184,16 +219,20 @@ impl Case<'_> {
             () if whose.is_shared => return Judged::right(is_removed),
             () => Level::Medium,
         };
-        let rule = if is_for_administrators { &rules::FUNCTION_OF_ADMINISTRATORS } else { &rules::OBJECT_CHANGED_BY_ANOTHER };
-        let verb = if is_removal { "removes" } else { "changes" };
-        let whom = if is_open { "everybody" } else { caller };
-        let message = format!("by `{name}`, `{whom}` {verb} an object of `{}`", pair.owner.name);
-        let mut finding = Finding::new(rule, &name, message).level(level);
+        let rule = if is_for_administrators {
+            &rules::FUNCTION_OF_ADMINISTRATORS
+        } else {
+            &rules::OBJECT_CHANGED_BY_ANOTHER
+        };
+        let verb = if self.is_removal() { "removes" } else { "changes" };
+        let whom = if change.is_open { "everybody" } else { &pair.other.name };
+        let message = format!("by `{}`, `{whom}` {verb} an object of `{}`", known.name(), pair.owner.name);
+        let mut finding = Finding::new(rule, known.name(), message).level(level);
         finding = finding.fact(whose.why.unwrap_or_else(|| "check created it, as another user".to_owned()));
-        for exchange in [before.as_ref(), Some(&changed), after.as_ref()].into_iter().flatten() {
+        for exchange in [before, Some(&change.exchange), change.after.as_ref()].into_iter().flatten() {
             finding = finding.shown_by(asker.evidence(exchange));
         }
-        Judged { finding: Some(Some(finding.mended_by(rule.remedy))), is_removed, why: None }
+        Judged { verdict: Verdict::Found(Box::new(finding.mended_by(rule.remedy))), is_removed }
     }
 
     /// The object as a caller sees it.
@@ -202,9 +241,18 @@ impl Case<'_> {
         self.read(asker, caller, at, above).await
     }
 
-    async fn read(&self, asker: &mut Asker<'_>, caller: &Identity, at: usize, above: usize) -> Option<Exchange> {
+    async fn read(
+        &self,
+        asker: &mut Asker<'_>,
+        caller: &Identity,
+        at: usize,
+        above: usize,
+    ) -> Option<Exchange> {
         let known = self.app.known.get(at)?;
-        let question = known.request(&self.app.maker, &self.created.values_for(above), Amount::Required, &|_| Vec::new())?;
+        let question =
+            known.request(&self.app.maker, &self.created.values_for(above), Amount::Required, &|_| {
+                Vec::new()
+            })?;
         asker.ask(&known.name(), Some(caller), question).await
     }
 
@@ -213,8 +261,10 @@ impl Case<'_> {
         let made_by = self.app.known.get(self.creator.at)?;
         let mark = mark?;
         for (at, above) in consumers(self.app, self.creator, made_by) {
-            let is_it = |known: &&Known<'_>| known.is_safe() && known.path.starts_with(self.known.path.trim_end_matches('/'));
-            if self.app.known.get(at).filter(is_it).is_none() {
+            let is_it = |known: &&Known<'_>| {
+                known.is_safe() && known.path.starts_with(self.known.path.trim_end_matches('/'))
+            };
+            if !self.app.known.get(at).is_some_and(|known| is_it(&known)) {
                 continue;
             }
             let shown = self.read(asker, self.pair.owner, at, above).await?;
@@ -229,17 +279,20 @@ impl Case<'_> {
     fn change(
         &self,
         ledger: &Ledger,
-        seen: &Seen,
         values: &[String],
         object: Option<&Exchange>,
     ) -> Option<(Question, Option<String>)> {
-        let (app, known) = (self.app, self.known);
+        let (app, known, seen) = (self.app, self.known, self.pair.owner_seen);
         let now = object.and_then(|object| object.answer.json());
         let now = now.as_ref().and_then(Value::as_object);
         let fields = known.body_fields(&app.maker);
         let is_text = |(name, shape): &&(String, mantlet_contract::model::ShapeId)| {
             let is_plain = matches!(app.maker.bare(*shape), Some(Shape::Str { pattern: None, .. }));
-            is_plain && !is_id(name) && !is_owner(name) && !is_email(name) && now.is_none_or(|now| now.contains_key(name))
+            is_plain
+                && !is_id(name)
+                && !is_owner(name)
+                && !is_email(name)
+                && now.is_none_or(|now| now.contains_key(name))
         };
         let marked = fields.iter().find(is_text).map(|(name, _)| name.clone());
         let text = app.maker.text();
@@ -258,9 +311,8 @@ impl Case<'_> {
     /// Whether a change took.
     fn took(
         &self,
-        mark: &Option<String>,
-        before: Option<&Exchange>,
-        again: Option<&Exchange>,
+        mark: Option<&str>,
+        [before, again]: [Option<&Exchange>; 2],
         after: Option<&Exchange>,
         changed: &Exchange,
     ) -> bool {
@@ -268,18 +320,20 @@ impl Case<'_> {
             // Nothing reads the object. What the answer repeats of the change, beside the object's id, was taken.
             let text = String::from_utf8_lossy(&changed.answer.body);
             let shows_id = changed.answer.json().is_some_and(|body| {
-                leaves(&body).values().any(|value| scalar(value).is_some_and(|text| text == self.created.id()))
+                leaves(&body)
+                    .values()
+                    .any(|value| scalar(value).is_some_and(|text| text == self.created.id()))
             });
-            return self.known.method != Method::DELETE && shows_id && mark.as_ref().is_some_and(|mark| text.contains(mark));
+            return self.known.method != Method::DELETE
+                && shows_id
+                && mark.is_some_and(|mark| text.contains(mark));
         };
         let Some(after) = after else { return false };
         if !after.is_success() {
             return matches!(after.answer.status.as_u16(), 403 | 404 | 410);
         }
-        if let Some(mark) = mark {
-            if String::from_utf8_lossy(&after.answer.body).contains(mark.as_str()) {
-                return true;
-            }
+        if mark.is_some_and(|mark| String::from_utf8_lossy(&after.answer.body).contains(mark)) {
+            return true;
         }
         let (Some(first), Some(second), Some(third)) =
             (before.answer.json(), again.and_then(|again| again.answer.json()), after.answer.json())
@@ -297,13 +351,14 @@ fn reader(app: &App<'_>, creator: &Creator) -> Option<(usize, usize)> {
     let made_by = app.known.get(creator.at)?;
     let all = consumers(app, creator, made_by);
     all.into_iter().find(|(at, _)| {
-        app.known.get(*at).is_some_and(|known| known.is_safe() && known.path.trim_end_matches('/').ends_with('}'))
+        app.known
+            .get(*at)
+            .is_some_and(|known| known.is_safe() && known.path.trim_end_matches('/').ends_with('}'))
     })
 }
 
 /// Whether what a request adds to its fields is taken over: into objects, and into an account.
 pub(super) async fn mass_assignment(
-    contract: &Contract,
     app: &App<'_>,
     asker: &mut Asker<'_>,
     pair: &Pair<'_>,
@@ -318,9 +373,12 @@ pub(super) async fn mass_assignment(
         }
         tried += of_objects(app, asker, pair, creator, ledger, review).await.unwrap_or_default();
     }
-    let _ = contract;
     review.looked(Row::Owasp(Owasp::Api3), "operations asked to set a field that they do not declare", tried);
-    review.looked(Row::Practice(Practice::Input), "operations asked to set a field that they do not declare", tried);
+    review.looked(
+        Row::Practice(Practice::Input),
+        "operations asked to set a field that they do not declare",
+        tried,
+    );
 }
 
 /// Fields that an object shows and a request does not declare, each with another value than it has.
@@ -330,7 +388,10 @@ fn extras(object: &Map<String, Value>, declared: &[String]) -> Vec<(String, Valu
         let is_declared = declared.iter().any(|one| simple(one) == simple(name));
         let words = super::words::parts(name);
         let is_of_app = words.iter().any(|word| {
-            matches!(word.as_str(), "created" | "updated" | "modified" | "at" | "date" | "version" | "etag" | "url" | "hash")
+            matches!(
+                word.as_str(),
+                "created" | "updated" | "modified" | "at" | "date" | "version" | "etag" | "url" | "hash"
+            )
         });
         if is_declared || is_id(name) || is_owner(name) || is_password(name) || is_of_app {
             continue;
@@ -365,10 +426,14 @@ async fn of_objects(
     let mut tried = 0;
     let plain = ledger.create(app, asker, creator, owner, pair.owner_seen, &[]).await?;
     let plain = ledger.all.get(plain)?.clone();
-    let look = |created: &Created| reader.request(&app.maker, &created.values_for(above), Amount::Required, &|_| Vec::new());
+    let look = |created: &Created| {
+        reader.request(&app.maker, &created.values_for(above), Amount::Required, &|_| Vec::new())
+    };
     let before = asker.ask(&reader.name(), Some(owner), look(&plain)?).await?;
     let object = before.answer.json()?.as_object()?.clone();
-    let declared = |known: &Known<'_>| known.body_fields(&app.maker).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let declared = |known: &Known<'_>| {
+        known.body_fields(&app.maker).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
     // While it is created.
     let more = extras(&object, &declared(made_by));
     if made_by.whole_body().is_some() && !more.is_empty() {
@@ -382,7 +447,8 @@ async fn of_objects(
     // When it is changed.
     for (at, above) in consumers(app, creator, made_by) {
         let known = app.known.get(at)?;
-        let is_change = matches!(known.method, Method::PUT | Method::PATCH) && known.path.trim_end_matches('/').ends_with('}');
+        let is_change = matches!(known.method, Method::PUT | Method::PATCH)
+            && known.path.trim_end_matches('/').ends_with('}');
         let more = extras(&object, &declared(known));
         if !is_change || known.whole_body().is_none() || more.is_empty() || known.is_for_administrators() {
             continue;
@@ -401,7 +467,8 @@ async fn of_objects(
 }
 
 fn with_more(question: Question, more: &[(String, Value)]) -> Option<Question> {
-    let mut body: Value = if question.body.is_empty() { json!({}) } else { serde_json::from_slice(&question.body).ok()? };
+    let mut body: Value =
+        if question.body.is_empty() { json!({}) } else { serde_json::from_slice(&question.body).ok()? };
     body.as_object_mut()?.extend(more.iter().cloned());
     Some(question.json(&body))
 }
@@ -420,7 +487,9 @@ fn report(
         .iter()
         .filter(|(name, value)| {
             // 1 stands for true where a database has no other word for it.
-            let is_it = |now: &Value| now == value || value.as_bool().is_some_and(|is_set| now.as_i64() == Some(is_set.into()));
+            let is_it = |now: &Value| {
+                now == value || value.as_bool().is_some_and(|is_set| now.as_i64() == Some(is_set.into()))
+            };
             after.get(name).is_some_and(|now| is_it(now) && before.get(name) != Some(now))
         })
         .map(|(name, _)| name.as_str())
@@ -445,7 +514,12 @@ fn roles(contract: &Contract, me: &Map<String, Value>) -> Vec<(String, Value)> {
         let value = match role.kind {
             RoleKind::Flag => json!(true),
             RoleKind::Number => json!(1),
-            RoleKind::Choice => json!(role.choices.iter().find(|choice| choice.to_lowercase().contains("admin")).map_or("admin", String::as_str)),
+            RoleKind::Choice => json!(
+                role.choices
+                    .iter()
+                    .find(|choice| choice.to_lowercase().contains("admin"))
+                    .map_or("admin", String::as_str)
+            ),
         };
         found.push((role.name.clone(), value));
     }
@@ -475,7 +549,10 @@ pub(super) async fn roles_of_account(
     review: &mut Review,
 ) -> (Option<Account>, bool) {
     let row = Row::Owasp(Owasp::Api3);
-    let me = app.known.iter().find(|known| known.is_about_the_caller() && known.is_safe() && known.parameters.is_empty());
+    let me = app
+        .known
+        .iter()
+        .find(|known| known.is_about_the_caller() && known.is_safe() && known.parameters.is_empty());
     let Some(me) = me else {
         review.unjudged(row, "whether an account gives itself a role: no operation says who the caller is");
         return (None, false);
@@ -488,9 +565,13 @@ pub(super) async fn roles_of_account(
         review.unjudged(row, "whether an account gives itself a role: the app does not show the account");
         return (None, false);
     };
-    let roles: Vec<_> = roles(contract, object).into_iter().filter(|(name, _)| object.contains_key(name)).collect();
+    let roles: Vec<_> =
+        roles(contract, object).into_iter().filter(|(name, _)| object.contains_key(name)).collect();
     if roles.is_empty() {
-        review.unjudged(row, "whether an account gives itself a role: what the app shows of an account has none");
+        review.unjudged(
+            row,
+            "whether an account gives itself a role: what the app shows of an account has none",
+        );
         return (None, false);
     }
     let mut tried = 0;
@@ -498,14 +579,18 @@ pub(super) async fn roles_of_account(
         let is_change = matches!(known.method, Method::PUT | Method::PATCH) && known.purpose.is_none();
         let last = known.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let is_own = known.parameters.is_empty()
-            && matches!(simple(last).as_str(), "me" | "profile" | "account" | "self" | "myself" | "user" | "settings");
+            && matches!(
+                simple(last).as_str(),
+                "me" | "profile" | "account" | "self" | "myself" | "user" | "settings"
+            );
         let by_id = known.parameters.len() == 1
             && last.starts_with('{')
             && known.parameters.iter().any(|parameter| parameter.kinds.iter().any(|kind| is_user(kind)));
         if !is_change || !(is_own || by_id) || known.whole_body().is_none() || known.is_for_administrators() {
             continue;
         }
-        let values: Vec<String> = if by_id { account.ids.iter().take(1).cloned().collect() } else { Vec::new() };
+        let values: Vec<String> =
+            if by_id { account.ids.iter().take(1).cloned().collect() } else { Vec::new() };
         if by_id && values.is_empty() {
             continue;
         }
@@ -522,11 +607,14 @@ pub(super) async fn roles_of_account(
             .collect();
         let Some(question) = with_more(question, &more) else { continue };
         tried += 1;
-        let Some(changed) = asker.ask(&known.name(), Some(&account.identity), question).await else { continue };
-        if let (true, Some(question)) = (changed.is_success(), ask_me()) {
-            if let Some(after) = asker.ask(&me.name(), Some(&account.identity), question).await {
-                report(asker, known, &more, object, &[&changed, &after], review);
-            }
+        let Some(changed) = asker.ask(&known.name(), Some(&account.identity), question).await else {
+            continue;
+        };
+        if changed.is_success()
+            && let Some(question) = ask_me()
+            && let Some(after) = asker.ask(&me.name(), Some(&account.identity), question).await
+        {
+            report(asker, known, &more, object, &[&changed, &after], review);
         }
     }
     // While it is made.

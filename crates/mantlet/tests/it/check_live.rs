@@ -54,7 +54,8 @@ impl Subject {
         let home = tempfile::tempdir().expect("a folder");
         copy(home.path());
         let python = provided(python);
-        let environment = Path::new(&python).parent().and_then(Path::parent).expect("ENVIRONMENT/bin/python").to_owned();
+        let environment =
+            Path::new(&python).parent().and_then(Path::parent).expect("ENVIRONMENT/bin/python").to_owned();
         let said = Typed::mantlet(["contract", read])
             .variable("PATH", with_path(&environment.join("bin")))
             .variable("VIRTUAL_ENV", environment)
@@ -119,13 +120,19 @@ fn identity(name: &str, token: &Value) -> Identity {
 /// Findings at `medium` or above, as the lists have them.
 fn found(review: &Review) -> BTreeSet<String> {
     let findings = review.findings().into_iter().filter(|finding| finding.level >= Level::Medium);
-    findings.map(|finding| format!("{} {} {}", finding.rule.id, finding.subject, finding.part).trim_end().to_owned()).collect()
+    findings
+        .map(|finding| {
+            format!("{} {} {}", finding.rule.id, finding.subject, finding.part).trim_end().to_owned()
+        })
+        .collect()
 }
 
 fn is_exactly(review: &Review, planted: &str) {
-    let planted: BTreeSet<_> = planted.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let planted: BTreeSet<_> =
+        planted.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     let found = found(review);
-    let (missed, more): (Vec<_>, Vec<_>) = (planted.difference(&found).collect(), found.difference(&planted).collect());
+    let (missed, more): (Vec<_>, Vec<_>) =
+        (planted.difference(&found).collect(), found.difference(&planted).collect());
     assert!(missed.is_empty() && more.is_empty(), "missed: {missed:#?}\nmore: {more:#?}");
 }
 
@@ -158,7 +165,8 @@ fn a_careless_shop() {
     );
     // What the shop has no operation to remove is named.
     assert!(review.notes().iter().any(|note| note.contains("`POST /orders` made")), "{:?}", review.notes());
-    let low: Vec<_> = review.findings().into_iter().map(|finding| (finding.rule.id, finding.subject.as_str())).collect();
+    let low: Vec<_> =
+        review.findings().into_iter().map(|finding| (finding.rule.id, finding.subject.as_str())).collect();
     for planted in [
         ("field-not-declared", "GET /products/{product_id}"),
         ("hidden-operation-answers", "GET /internal/debug"),
@@ -261,7 +269,8 @@ fn a_workspace_of_several_organisations() {
     let workspace = Subject::new("MANTLET_TEST_IDENTITY", copy, "app.main:app", "app.main:app");
     let log_in = |name: &str| {
         let form = format!("username={name}@workspace.example.com&password={name}-password");
-        workspace.post("/login/access-token", "application/x-www-form-urlencoded", &form)["access_token"].clone()
+        workspace.post("/login/access-token", "application/x-www-form-urlencoded", &form)["access_token"]
+            .clone()
     };
     let identities = [("alice", "ann"), ("bob", "cora"), ("admin", "root")];
     let identities = identities.map(|(name, user)| identity(name, &log_in(user))).to_vec();
@@ -304,7 +313,11 @@ fn ended_early_it_removes_what_it_made() {
     for place in 1..=10 {
         let (review, _) = club.review(Ask { most: all * place / 11, ..with_writes() });
         let left = club.get("/left");
-        assert_eq!(left, serde_json::json!({"users": 0, "posts": 0, "letters": 0, "orders": 0}), "place {place}");
+        assert_eq!(
+            left,
+            serde_json::json!({"users": 0, "posts": 0, "letters": 0, "orders": 0}),
+            "place {place}"
+        );
         let notes = review.notes();
         assert!(notes.iter().any(|note| note.contains("ended before")), "place {place}: {notes:?}");
         assert!(!notes.iter().any(|note| note.contains("still there")), "place {place}: {notes:?}");
