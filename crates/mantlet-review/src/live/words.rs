@@ -204,6 +204,9 @@ pub(super) fn is_secret(name: &str) -> bool {
     let words = parts(name);
     let has = |word: &str| words.iter().any(|one| one == word);
     let ends = |all: &[&str]| words.last().is_some_and(|last| all.contains(&last.as_str()));
+    if words.first().is_some_and(|first| matches!(first.as_str(), "has" | "is" | "needs" | "no")) {
+        return false;
+    }
     is_password(name)
         && ends(&["password", "passwd", "pwd", "passphrase", "hash", "hashed", "digest", "salt"])
         || has("secret") && ends(&["secret", "key", "token"])
