@@ -5,16 +5,17 @@ use mantlet_contract::sensitive::Purpose;
 use serde_json::{Value, json};
 
 use super::{
-    answers::{leaves, scalar},
+    answers::{field_of, leaves, scalar},
     asker::{Asker, Credential, Exchange, Identity},
     operations::{Known, Special},
     values::Amount,
-    words::{is_email, is_password, is_user, is_username, simple, singular},
+    words::{is_email, is_password, is_user, is_username, rank_of_key, simple, singular},
     world::App,
 };
 use crate::exchange::Question;
 
 /// An account that check made.
+#[derive(Clone)]
 pub(super) struct Account {
     pub(super) identity: Identity,
     pub(super) username: String,
@@ -61,7 +62,7 @@ pub(super) fn registers(app: &App<'_>) -> Vec<usize> {
         {
             continue;
         }
-        let fields = known.body_fields(&app.maker);
+        let fields = known.deep_fields(&app.maker);
         let has_password = fields.iter().any(|(name, _)| is_password(name));
         let has_account = fields.iter().any(|(name, _)| is_email(name) || is_username(name));
         let words = ["create", "enroll", "join", "new", "onboard", "register", "signup"];
@@ -94,7 +95,7 @@ pub(super) fn logins(app: &App<'_>) -> Vec<usize> {
         if !known.is_login(&app.known) || known.method != Method::POST || !known.parameters.is_empty() {
             continue;
         }
-        let fields = known.body_fields(&app.maker);
+        let fields = known.deep_fields(&app.maker);
         if fields.iter().any(|(name, _)| is_password(name)) {
             let is_place = is_user(&known.noun());
             found.push((u8::from(is_place), at));
@@ -169,8 +170,8 @@ pub(super) async fn make_with(
 /// What stands in a field of a body of JSON.
 fn sent(question: &Question, is_it: fn(&str) -> bool) -> Option<String> {
     let body: Value = serde_json::from_slice(&question.body).ok()?;
-    let (_, value) = body.as_object()?.iter().find(|(name, _)| is_it(name))?;
-    value.as_str().map(str::to_owned)
+    let found = leaves(&body).into_iter().find(|(place, _)| is_it(field_of(place)));
+    found.and_then(|(_, value)| value.as_str().map(str::to_owned))
 }
 
 async fn log_in(app: &App<'_>, asker: &mut Asker<'_>, account: &mut Account, made: &Exchange) -> Option<()> {
@@ -207,9 +208,13 @@ async fn identity(app: &App<'_>, asker: &mut Asker<'_>, name: &str, answer: &Exc
         let key = app.known.iter().find_map(Known::key_header);
         let key = key
             .and_then(|name| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(&token).ok()?)));
+        let key_is_authorization = matches!(&key, Some((name, _)) if *name == header::AUTHORIZATION);
         let takes_bearer = key.is_none() || app.known.iter().any(Known::takes_bearer);
         let headers = [takes_bearer.then_some(bearer), key].into_iter().flatten();
-        found.extend(headers.map(|(name, value)| Credential::Header(name, value)));
+        // The word before a token in `Authorization` is not always `Bearer`.
+        let other = HeaderValue::try_from(format!("Token {token}")).ok();
+        let other = other.filter(|_| key_is_authorization).map(|value| (header::AUTHORIZATION, value));
+        found.extend(other.into_iter().chain(headers).map(|(name, value)| Credential::Header(name, value)));
     }
     let cookies = answer.answer.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| {
         let (pair, _) = value.to_str().ok()?.split_once(';')?;
@@ -262,27 +267,26 @@ fn token_of(body: &Value) -> Option<String> {
         )
     };
     let found = leaves(body);
-    let mut tokens = found.iter().filter(|(place, _)| is_token(super::answers::field_of(place)));
+    let mut tokens = found.iter().filter(|(place, _)| is_token(field_of(place)));
     let token = tokens.find_map(|(_, value)| value.as_str().filter(|text| text.len() >= 8))?;
     Some(token.strip_prefix("Bearer ").unwrap_or(token).to_owned())
 }
 
-/// The keys of what was created, as the answer says them.
+/// The keys of what was created, as the answer says them, the surest first.
 pub(super) fn ids_of(made: &Exchange) -> Vec<String> {
     let body = made.answer.json().unwrap_or_default();
     let inner = body.as_object().and_then(|map| map.values().find(|value| value.is_object()));
-    let mut ids = Vec::new();
+    let mut ids: Vec<(usize, String)> = Vec::new();
     for map in [Some(&body), inner].into_iter().flatten().filter_map(Value::as_object) {
-        let named =
-            map.iter().filter(|(name, _)| matches!(simple(name).as_str(), "id" | "uuid" | "userid" | "pk"));
-        ids.extend(named.filter_map(|(_, value)| scalar(value)));
+        let ranked = map.iter().filter_map(|(name, value)| Some((rank_of_key(name)?, scalar(value)?)));
+        ids.extend(ranked);
     }
+    ids.sort_by_key(|(rank, _)| *rank);
     if let (true, Some(place)) = (ids.is_empty(), made.answer.header("location")) {
-        ids.extend(
-            place.trim_end_matches('/').rsplit('/').next().filter(|last| !last.is_empty()).map(str::to_owned),
-        );
+        let last = place.trim_end_matches('/').rsplit('/').next().filter(|last| !last.is_empty());
+        ids.extend(last.map(|last| (0, last.to_owned())));
     }
-    ids
+    ids.into_iter().map(|(_, id)| id).collect()
 }
 
 /// Closes an account. Whether it is gone.

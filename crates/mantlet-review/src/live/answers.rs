@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     operations::{Known, Parameter, kind_of_table, text_of},
     values::Maker,
-    words::{parts, simple, singular},
+    words::{parts, rank_of_key, simple, singular},
 };
 use crate::exchange::Answer;
 
@@ -173,7 +173,10 @@ impl Item {
         let mut names = vec![simple(&parameter.name), last.clone()];
         names.splice(0..0, parameter.field.as_deref().map(simple));
         if matches!(last.as_str(), "id" | "uuid" | "guid" | "pk") || parameter.kinds.contains(&last) {
-            names.extend(["id", "uuid", "pk", "guid", "slug"].map(str::to_owned));
+            let mut keys: Vec<_> =
+                self.object.keys().filter_map(|name| Some((rank_of_key(name)?, simple(name)))).collect();
+            keys.sort();
+            names.extend(keys.into_iter().map(|(_, name)| name));
         }
         names.iter().find_map(|name| {
             let (_, value) = self.object.iter().find(|(key, _)| simple(key) == *name)?;

@@ -30,7 +30,7 @@ pub(super) async fn review(
 ) {
     let row = Row::Owasp(Owasp::Api5);
     let (mut looked, mut some) = (0, false);
-    for known in app.known.iter().filter(|known| known.is_safe() && known.is_for_administrators()) {
+    for known in app.known.iter().filter(|known| known.is_safe() && known.may_be_for_administrators()) {
         some = true;
         if asker.is_over() {
             break;
@@ -61,7 +61,8 @@ pub(super) async fn review(
         let shown = of_the_owner(pair, &other);
         let level = match () {
             () if nobody.is_success() => Level::Critical,
-            () if shown.is_some() || is_ordinary || by_administrator.is_some() => Level::High,
+            () if shown.is_some() => Level::High,
+            () if known.is_for_administrators() && (is_ordinary || by_administrator.is_some()) => Level::High,
             () => Level::Low,
         };
         // What everybody is told is not for administrators, whatever its path says, unless it is of a user.
@@ -72,7 +73,7 @@ pub(super) async fn review(
         let message = format!("`{}` answers `{whom}`", known.name());
         let mut finding =
             Finding::new(&rules::FUNCTION_OF_ADMINISTRATORS, known.name(), message).level(level);
-        finding = finding.fact(match (&shown, is_ordinary, &by_administrator) {
+        finding = finding.fact(match (&shown, is_ordinary && level == Level::High, &by_administrator) {
             (Some(field), ..) => format!("the answer shows `{field}` of `{}`", pair.owner.name),
             (None, true, _) => format!("`{}` is an account that check made, with no role", pair.other.name),
             (None, false, Some(_)) => "an administrator is answered in the same way".to_owned(),

@@ -200,7 +200,7 @@ fn words(asker: &Asker<'_>, login: &Known<'_>, unknown: &Exchange, review: &mut 
 async fn resets(app: &App<'_>, asker: &mut Asker<'_>, account: Option<&Account>, review: &mut Review) {
     let row = Row::Owasp(Owasp::Api2);
     let is_reset = |known: &&Known<'_>| {
-        let fields = known.body_fields(&app.maker);
+        let fields = known.deep_fields(&app.maker);
         matches!(known.purpose, Some(Special::Sensitive(Purpose::Reset)))
             && known.operation.security.is_empty()
             && known.parameters.is_empty()

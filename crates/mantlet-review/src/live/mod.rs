@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod operations;
 mod ownership;
+mod people;
 mod properties;
 mod surface;
 mod token;
@@ -205,6 +206,9 @@ impl Run<'_> {
             }
         }
         errors::provoke(self.app, asker, owner.as_ref()).await;
+        if let (true, Some(other)) = (options.writes, &other) {
+            people::review(self.contract, self.app, asker, other, &mut self.accounts, review).await;
+        }
         // Accounts of its own for what may end in a lock or a role.
         let mut own = None;
         if options.writes {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     values::{Amount, Maker, Wishes},
-    words::{is_doing, is_for_administrators, is_login, noun_of_id, singular},
+    words::{is_doing, is_for_administrators, is_login, may_be_for_administrators, noun_of_id, singular},
 };
 use crate::exchange::Question;
 
@@ -176,6 +176,12 @@ impl<'c> Known<'c> {
         fixed.chain(self.operation.tags.iter().map(String::as_str)).any(is_for_administrators)
     }
 
+    /// Whether words say that it may be.
+    pub(super) fn may_be_for_administrators(&self) -> bool {
+        let fixed = self.path.split('/').filter(|segment| !segment.contains('{'));
+        fixed.chain(self.operation.tags.iter().map(String::as_str)).any(may_be_for_administrators)
+    }
+
     /// Whether asking for it changes nothing, by all that is known.
     pub(super) fn is_safe(&self) -> bool {
         self.method == Method::GET
@@ -307,6 +313,14 @@ impl<'c> Known<'c> {
                 }
             }
         }
+        found
+    }
+
+    /// The same, with the fields of an object in the body: `{"user": {"email": …}}`.
+    pub(super) fn deep_fields(&self, maker: &Maker<'c>) -> Vec<(String, ShapeId)> {
+        let mut found = self.body_fields(maker);
+        let inner: Vec<_> = found.iter().flat_map(|(_, shape)| maker.fields(*shape)).collect();
+        found.extend(inner.into_iter().map(|(name, field)| (name.to_owned(), field.shape)));
         found
     }
 

@@ -19,7 +19,7 @@ use super::{
     asker::{Asker, Exchange, Identity},
     operations::{Known, Parameter, kind_of_table, with_query},
     values::Amount,
-    words::{is_owner, is_private, is_user, simple},
+    words::{is_owner, is_private, is_user, says_that_it_is_public, simple},
     world::{App, Filling, Seen},
 };
 use crate::{
@@ -295,6 +295,12 @@ pub(super) fn whose(
     if let Some(field) = object.and_then(|object| leaves(object).into_iter().find_map(names)) {
         reason.get_or_insert(format!("its field `{field}` names `{}`", pair.owner.name));
     }
+    let is_public = |object: &Value| {
+        object
+            .as_object()
+            .is_some_and(|map| map.iter().any(|(name, value)| says_that_it_is_public(name, value)))
+    };
+    is_shared |= object.is_some_and(is_public);
     // What was only mentioned may be of a catalogue, whatever the tables say of others.
     Whose { is_shared, why: reason.filter(|_| !filling.is_mentioned) }
 }

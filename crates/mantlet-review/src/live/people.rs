@@ -124,7 +124,8 @@ async fn one(
     account: &Account,
 ) -> Option<(Option<Finding>, bool)> {
     let look = || me.request(&app.maker, &[], Amount::Required, &|_| Vec::new());
-    let before = asker.ask(&me.name(), Some(&account.identity), look()?).await.filter(Exchange::is_success)?;
+    let before =
+        asker.ask(&me.name(), Some(&account.identity), look()?).await.filter(Exchange::is_success)?;
     let shown = before.answer.json()?;
     let id = account.ids.first().cloned().or_else(|| accounts::ids_of(&before).into_iter().next())?;
     let fields = known.body_fields(&app.maker);
@@ -133,14 +134,23 @@ async fn one(
         is_plain && !is_id(name) && !is_email(name) && !is_password(name) && !is_role(name)
     };
     let marked = fields.iter().find(is_text).map(|(name, _)| name.clone());
+    let was = leaves(&shown);
     let mut changed = None;
     for caller in [None, Some(other)] {
         let text = app.maker.text();
+        let choices = |name: &str| {
+            let shape = fields.iter().find(|(field, _)| field == name).map(|(_, shape)| *shape);
+            let all = shape.map(|shape| app.maker.choices(shape)).unwrap_or_default();
+            all.iter().filter(|choice| !was.values().any(|now| now == choice)).cloned().collect::<Vec<_>>()
+        };
         let wishes = |name: &str| match shown.get(name) {
             _ if marked.as_deref() == Some(name) => vec![json!(text)],
-            _ if is_role(name) => vec![json!("admin"), json!("administrator"), json!(true), json!(1)],
-            Some(now) => vec![now.clone()],
-            None => Vec::new(),
+            _ if is_role(name) => {
+                let roles = [json!("admin"), json!("administrator"), json!(true), json!(1)];
+                roles.into_iter().chain(choices(name)).collect()
+            }
+            Some(now) => choices(name).into_iter().chain([now.clone()]).collect(),
+            None => choices(name),
         };
         // What need not be there is what changes something: a role, a name.
         let question = known.request(&app.maker, std::slice::from_ref(&id), Amount::All, &wishes);
@@ -161,8 +171,9 @@ async fn one(
     let after = asker.ask(&me.name(), Some(&account.identity), look()?).await?;
     let is_gone = matches!(after.answer.status.as_u16(), 401 | 403 | 404 | 410);
     let now = after.answer.json().unwrap_or_default();
-    let is_moving = |place: &str| parts(place).iter().any(|word| matches!(word.as_str(), "at" | "last" | "seen"));
-    let (was, is) = (leaves(&shown), leaves(&now));
+    let is_moving =
+        |place: &str| parts(place).iter().any(|word| matches!(word.as_str(), "at" | "last" | "seen"));
+    let is = leaves(&now);
     let field = is.iter().find(|(place, value)| !is_moving(place) && was.get(*place) != Some(value));
     if !is_gone && (!after.is_success() || field.is_none()) {
         return Some((None, false));

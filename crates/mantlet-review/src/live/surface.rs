@@ -83,8 +83,12 @@ fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review
         let name = app.known.get(*at).map(Known::name).unwrap_or_default();
         let is_open = exchange.answer.header("content-security-policy").is_none();
         if is_page(exchange) && is_open {
+            // A page that does nothing has little to lose.
+            let text = String::from_utf8_lossy(&exchange.answer.body).to_ascii_lowercase();
+            let level =
+                if text.contains("<script") || text.contains("<form") { Level::Medium } else { Level::Low };
             let message = format!("the page of `{name}` has no `Content-Security-Policy`");
-            let finding = Finding::new(&rules::PAGE_WITHOUT_POLICY, &name, message);
+            let finding = Finding::new(&rules::PAGE_WITHOUT_POLICY, &name, message).level(level);
             review.found(
                 finding.shown_by(asker.evidence(exchange)).closed_by("[headers]\nmode = \"enforce\"\n"),
             );

@@ -90,6 +90,14 @@ impl<'c> Maker<'c> {
         }
     }
 
+    /// All values that there are, if they are listed.
+    pub(super) fn choices(&self, id: ShapeId) -> &'c [Value] {
+        match self.bare(id) {
+            Some(Shape::Literal { expected: values } | Shape::Enum { values, .. }) => values,
+            _ => &[],
+        }
+    }
+
     /// A value for a field of this name.
     pub(super) fn value(&self, id: ShapeId, name: &str, amount: Amount, wishes: Wishes<'_>) -> Option<Value> {
         self.at(id, name, amount, wishes, 0)

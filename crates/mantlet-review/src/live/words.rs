@@ -3,8 +3,21 @@
 /// Of paths and tags that are for administrators and for nobody else.
 const ADMINISTRATORS: [&str; 7] =
     ["admin", "administration", "administrator", "administrators", "admins", "backoffice", "superuser"];
+/// Of paths that may be for administrators.
+const STAFF: [&str; 10] = [
+    "backstage",
+    "console",
+    "internal",
+    "manage",
+    "management",
+    "moderation",
+    "moderator",
+    "ops",
+    "staff",
+    "superadmin",
+];
 /// Of fields that say what a user may do.
-const ROLES: [&str; 14] = [
+const ROLES: [&str; 15] = [
     "admin",
     "administrator",
     "groups",
@@ -12,6 +25,7 @@ const ROLES: [&str; 14] = [
     "permission",
     "permissions",
     "privileged",
+    "rank",
     "role",
     "roles",
     "scopes",
@@ -71,6 +85,8 @@ const DOING: [&str; 27] = [
     "unsubscribe",
     "verify",
 ];
+/// Fields that are the key of their own object, the surest first.
+const KEYS: [&str; 10] = ["id", "uuid", "guid", "pk", "userid", "key", "slug", "number", "code", "ref"];
 /// Last words of a name by which one of many is meant.
 const IDS: [&str; 9] = ["code", "guid", "id", "key", "number", "pk", "ref", "slug", "uuid"];
 
@@ -125,9 +141,29 @@ pub(super) fn is_for_administrators(name: &str) -> bool {
     has(name, &ADMINISTRATORS)
 }
 
+/// Whether a segment may be of administrators, and as well of something else.
+pub(super) fn may_be_for_administrators(name: &str) -> bool {
+    is_for_administrators(name) || has(name, &STAFF)
+}
+
 /// Whether a field says what a user may do.
 pub(super) fn is_role(name: &str) -> bool {
     has(name, &ROLES)
+}
+
+/// Whether an object says of itself that it is for all to see.
+pub(super) fn says_that_it_is_public(name: &str, value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Bool(true) => has(name, &["public", "published", "shared"]),
+        serde_json::Value::String(text) => {
+            has(name, &["access", "privacy", "status", "visibility"])
+                && matches!(
+                    text.to_ascii_lowercase().as_str(),
+                    "public" | "published" | "shared" | "everyone" | "unlisted"
+                )
+        }
+        _ => false,
+    }
 }
 
 /// Whether a field is private.
@@ -174,6 +210,12 @@ pub(super) fn is_username(name: &str) -> bool {
 /// Whether a name means one of many: `id`, `order_id`, `slug`.
 pub(super) fn is_id(name: &str) -> bool {
     parts(name).last().is_some_and(|last| IDS.contains(&last.as_str()))
+}
+
+/// How surely a field is the key of its own object: the smaller, the surer.
+pub(super) fn rank_of_key(name: &str) -> Option<usize> {
+    let plain = simple(name);
+    KEYS.iter().position(|key| *key == plain)
 }
 
 /// What a name means one of: `order` for `order_id`; nothing for `id`.

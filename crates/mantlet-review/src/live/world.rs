@@ -53,7 +53,9 @@ impl App<'_> {
         for _ in 0..ROUNDS {
             let before = seen.answers.len();
             for (at, known) in self.known.iter().enumerate() {
-                if !known.is_safe() || known.is_for_administrators() && !is_administrator {
+                if !known.is_safe()
+                    || known.may_be_for_administrators() && !is_administrator && caller.is_some()
+                {
                     continue;
                 }
                 for filling in self.fillings(seen, known, IDS) {
@@ -135,7 +137,7 @@ impl App<'_> {
             let inner = map.values().find_map(Value::as_object).cloned().unwrap_or_default();
             for (key, value) in map.iter().chain(&inner) {
                 let plain = simple(key);
-                let is_name = matches!(plain.as_str(), "id" | "uuid" | "sub" | "userid")
+                let is_name = matches!(plain.as_str(), "id" | "uuid" | "sub" | "userid" | "pk" | "key")
                     || is_email(key)
                     || is_username(key);
                 names.extend(scalar(value).filter(|_| is_name));
