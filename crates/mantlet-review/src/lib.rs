@@ -12,8 +12,8 @@
 pub mod client;
 pub mod exchange;
 pub mod finding;
-pub mod proposal;
 pub mod live;
+pub mod proposal;
 pub mod review;
 pub mod rule;
 
