@@ -26,7 +26,7 @@ mod words;
 mod world;
 mod writes;
 
-use mantlet_contract::model::Contract;
+use mantlet_contract::{model::Contract, objects};
 
 pub use self::asker::{Credential, Identity};
 use self::{
@@ -73,7 +73,9 @@ const ROWS: [Row; 5] = [
 pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, review: &mut Review) {
     let contract = facts.contract;
     let tag = if options.writes { accounts::random(6) } else { "absent".to_owned() };
-    let app = App { known: operations::all(contract), maker: Maker::new(&contract.shapes, tag) };
+    let proposals = objects::find(contract).tables.into_iter().flat_map(|table| table.proposals).collect();
+    let maker = Maker::new(&contract.shapes, tag);
+    let app = App { known: operations::all(contract), maker, proposals };
     let mut asker = Asker::new(client, options.is_over);
     for identity in &options.identities {
         asker.hide_credential(identity);

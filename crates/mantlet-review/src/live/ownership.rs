@@ -136,7 +136,7 @@ fn lists(
         let finding = exchange
             .into_iter()
             .fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
-        review.found(finding.mended_by(rules::OBJECT_OF_ANOTHER.remedy));
+        review.found(app.closed(finding, known));
     }
 }
 
@@ -221,7 +221,7 @@ async fn one(
     for exchange in [&owned, if is_open { &nobody } else { &other }, &absent] {
         finding = finding.shown_by(asker.evidence(exchange));
     }
-    Verdict::Found(Box::new(finding.mended_by(rule.remedy)))
+    Verdict::Found(Box::new(app.closed(finding, known)))
 }
 
 /// An operation for administrators that a user calls is a function, not only an object.
@@ -264,7 +264,7 @@ pub(super) fn whose(
         // The other user sees it without knowing its id.
         let is_seen = pair.other_seen.shows(parameter, value, &app.maker)
             || pair.other_seen.names.contains(value)
-            || object.is_some_and(|object| pair.other_seen.shows_like(value, object));
+            || object.is_some_and(|object| pair.other_seen.shows_any(value, object));
         if is_seen || pair.other_seen.may_show_more(parameter) {
             continue;
         }
@@ -283,8 +283,16 @@ pub(super) fn whose(
                 reason.get_or_insert(format!("`{list}` shows it to `{owner}`, and not to `{other}`"));
             }
         }
-        if pair.owner_seen.names.contains(value) {
-            reason.get_or_insert(format!("it is the account of `{}`", pair.owner.name));
+        // What users have may be for all: posts. Not so what is private.
+        let shows_private = || {
+            object.is_some_and(|object| {
+                leaves(object)
+                    .iter()
+                    .any(|(place, leaf)| is_private(field_of(place)) && scalar(leaf).is_some())
+            })
+        };
+        if pair.owner_seen.names.contains(value) && shows_private() {
+            reason.get_or_insert(format!("it is of the account of `{}`, and private", pair.owner.name));
         }
     }
     let names = |(place, value): (String, &Value)| {
@@ -343,8 +351,8 @@ async fn by_query(
         let values = names.cloned().chain(shown.filter_map(|item| item.key(&parameter, &app.maker)));
         let values: std::collections::BTreeSet<_> = values.collect();
         for value in values.into_iter().take(2) {
-            if pair.other_seen.shows(&parameter, &value, &app.maker) || pair.other_seen.names.contains(&value)
-            {
+            let is_seen = || pair.other_seen.shows(&parameter, &value, &app.maker);
+            if pair.other_seen.names.contains(&value) || !means_users && is_seen() {
                 continue;
             }
             let Some(absent) = app.absent(&parameter, &value) else { continue };
@@ -379,17 +387,22 @@ async fn by_query(
             }
             let filling = Filling { values: Vec::new(), is_mentioned: false };
             // The answer must not be what the other user is shown without the id.
-            let is_shown = pair.other_seen.answers.iter().any(|((at, _), exchange)| {
-                app.known.get(*at).is_some_and(|one| one.name() == about)
-                    && exchange.answer.body == other.answer.body
-            });
-            if is_shown {
+            let body = owned.answer.json().unwrap_or_default();
+            let is_it = |seen: &Seen, exchange: &Exchange| {
+                seen.answers.iter().any(|((at, _), known)| {
+                    app.known.get(*at).is_some_and(|one| one.name() == about)
+                        && known.answer.body == exchange.answer.body
+                })
+            };
+            if is_it(pair.other_seen, &other) || pair.other_seen.shows_any(&value, &body) {
                 continue;
             }
+            // Without the id, each is answered about themselves; or what is shown is private; or it is the owner's.
+            let is_personal = means_users && !is_required && is_it(pair.owner_seen, &owned);
             let shows_private = same.iter().any(|place| is_private(field_of(place)));
-            let is_owned = pair.owner_seen.names.contains(&value)
-                || whose(contract, app, pair, known, &filling, owned.answer.json().as_ref()).why.is_some();
-            let level = if is_owned || shows_private { Level::High } else { Level::Low };
+            let is_owned = whose(contract, app, pair, known, &filling, Some(&body)).why.is_some();
+            let is_sure = is_personal || shows_private || is_owned;
+            let level = if is_sure { Level::High } else { Level::Low };
             let message = format!(
                 "`{about}` with an id of `{}` in `{name}` shows `{}` what is of `{}`",
                 pair.owner.name, pair.other.name, pair.owner.name
@@ -400,7 +413,7 @@ async fn by_query(
             for exchange in [&owned, &other, &absent] {
                 finding = finding.shown_by(asker.evidence(exchange));
             }
-            return Verdict::Found(Box::new(finding.mended_by(rules::OBJECT_OF_ANOTHER.remedy)));
+            return Verdict::Found(Box::new(app.closed(finding, known)));
         }
     }
     nothing

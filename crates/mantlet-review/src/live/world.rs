@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mantlet_contract::objects::Proposal;
 use serde_json::Value;
 
 use super::{
@@ -9,8 +10,9 @@ use super::{
     asker::{Asker, Exchange, Identity},
     operations::{Known, Parameter, Special, encoded, text_of, with_query},
     values::{Amount, Maker},
-    words::{is_email, is_user, is_username, simple},
+    words::{is_email, is_user, is_username, rank_of_key, simple},
 };
+use crate::finding::Finding;
 
 /// Rounds in which ids of answers lead to further answers.
 const ROUNDS: usize = 3;
@@ -43,9 +45,28 @@ pub(super) struct Filling {
 pub(super) struct App<'c> {
     pub(super) known: Vec<Known<'c>>,
     pub(super) maker: Maker<'c>,
+    /// Rules about whose objects are, which follow from the contract.
+    pub(super) proposals: Vec<Proposal>,
 }
 
 impl App<'_> {
+    /// A finding with what closes it: a rule that surely follows from the contract, or what its rule says in general.
+    pub(super) fn closed(&self, finding: Finding, known: &Known<'_>) -> Finding {
+        let method = known.method.as_str();
+        let is_it = |proposal: &&Proposal| {
+            proposal.is_sure()
+                && proposal.paths.contains(&known.path)
+                && (proposal.methods.is_empty() || proposal.methods.iter().any(|one| one == method))
+        };
+        match self.proposals.iter().find(is_it) {
+            Some(proposal) => finding.closed_by(proposal.to_toml()),
+            None => {
+                let remedy = finding.rule.remedy;
+                finding.mended_by(remedy)
+            }
+        }
+    }
+
     /// Asks as a caller for everything that can be read without changing anything. What says that it is for administrators
     /// is left to those: what it shows to others is a finding of its own, and makes nothing public.
     pub(super) async fn explore(&self, asker: &mut Asker<'_>, caller: Option<&Identity>, seen: &mut Seen) {
@@ -294,6 +315,18 @@ impl Seen {
                     .filter(|text| texts.contains(text))
                     .count();
                 same > 0 && same * 2 >= texts.len()
+            })
+    }
+
+    /// Whether any answer shows one of the objects in this body.
+    pub(super) fn shows_any(&self, value: &str, body: &Value) -> bool {
+        let lists = body.as_object().into_iter().flat_map(|map| map.values()).chain([body]);
+        let inner = lists.filter_map(Value::as_array).flatten().take(50).filter(|one| one.is_object());
+        self.shows_like(value, body)
+            || inner.into_iter().any(|object| {
+                let keys = object.as_object().into_iter().flatten();
+                let keys = keys.filter(|(name, _)| rank_of_key(name).is_some());
+                keys.filter_map(|(_, key)| scalar(key)).any(|key| self.shows_like(&key, object))
             })
     }
 

@@ -232,7 +232,7 @@ impl Case<'_> {
         for exchange in [before, Some(&change.exchange), change.after.as_ref()].into_iter().flatten() {
             finding = finding.shown_by(asker.evidence(exchange));
         }
-        Judged { verdict: Verdict::Found(Box::new(finding.mended_by(rule.remedy))), is_removed }
+        Judged { verdict: Verdict::Found(Box::new(app.closed(finding, known))), is_removed }
     }
 
     /// The object as a caller sees it.

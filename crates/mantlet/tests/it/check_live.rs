@@ -300,6 +300,8 @@ fn a_workspace_of_several_organisations() {
         "
         object-of-another GET /comments/{comment_id}
         object-of-another GET /invoices/{invoice_id}
+        object-of-another GET /invoices/journal parameter owner_id
+        object-of-another GET /notes/export parameter owner_id
         object-of-another GET /organizations/{organization_id}/members
         object-changed-by-another PUT /notes/{note_id}
         object-changed-by-another PATCH /notes/{note_id}

@@ -190,6 +190,18 @@ def my_posts(user: Me) -> list[Post]:
     return [Post(**post) for post in posts.values() if post["author_id"] == user["id"]]
 
 
+@app.get("/members/{member_id}/posts")
+def posts_of(member_id: Id, user: Me) -> list[Post]:
+    return [Post(**post) for post in posts.values() if post["author_id"] == member_id]
+
+
+@app.get("/thanks")
+def thanks(user_id: Annotated[int, Query(ge=1, le=2_000_000_000)], user: Me) -> list[dict[str, Any]]:
+    # Members see how much each has written.
+    written = sum(post["author_id"] == user_id for post in posts.values())
+    return [{"from": "the club", "count": written}] if user_id in users else []
+
+
 @app.post("/posts", status_code=201)
 def create_post(new: NewPost, user: Me) -> Post:
     post = {"id": next(counter), "author_id": user["id"]} | new.model_dump()
