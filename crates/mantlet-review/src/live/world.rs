@@ -58,13 +58,12 @@ impl App<'_> {
                 && proposal.paths.contains(&known.path)
                 && (proposal.methods.is_empty() || proposal.methods.iter().any(|one| one == method))
         };
-        match self.proposals.iter().find(is_it) {
-            Some(proposal) => finding.closed_by(proposal.to_toml()),
-            None => {
-                let remedy = finding.rule.remedy;
-                finding.mended_by(remedy)
-            }
-        }
+        let remedy = finding.rule.remedy;
+        let rule = self.proposals.iter().find(is_it);
+        rule.map_or_else(
+            || finding.clone().mended_by(remedy),
+            |rule| finding.clone().closed_by(rule.to_toml()),
+        )
     }
 
     /// Asks as a caller for everything that can be read without changing anything. What says that it is for administrators
