@@ -129,6 +129,12 @@ impl Client {
         Self { target, host, kept: None, next: Instant::now(), asked: 0 }
     }
 
+    /// With another `Host`, where the app knows itself by a name.
+    #[must_use]
+    pub fn to_host(self, host: HeaderValue) -> Self {
+        Self { host, ..self }
+    }
+
     /// Where the app is.
     pub const fn target(&self) -> &Target {
         &self.target
@@ -164,18 +170,29 @@ impl Client {
             None => self.connect().await?,
         };
         let request = self.request(question)?;
+        let is_safe = question.method.is_safe();
         let response = match sender.send_request(request).await {
-            // The app has closed a connection that nothing was sent on.
-            Err(error) if is_open && error.is_canceled() => {
+            // The app has closed a connection that it had kept. What may have an effect is sent again only if nothing was
+            // sent yet.
+            Err(error) if is_open && (is_safe || error.is_canceled()) => {
                 sender = self.connect().await?;
                 sender.send_request(self.request(question)?).await.map_err(silent)?
             }
             response => response.map_err(silent)?,
         };
         let (parts, body) = response.into_parts();
-        let (body, is_cut) = read(body).await?;
-        // What was not read to its end cannot carry another request.
-        self.kept = (!is_cut).then_some(sender);
+        // A stream of events has no end.
+        let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let (body, is_cut) =
+            if kind.starts_with(b"text/event-stream") { (Bytes::new(), true) } else { read(body).await? };
+        // What was not read to its end cannot carry another request. After an error of its own the app hangs up, and may not
+        // say so.
+        let closes = parts
+            .headers
+            .get(header::CONNECTION)
+            .is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"close"));
+        let is_kept = !is_cut && !closes && !parts.status.is_server_error();
+        self.kept = is_kept.then_some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body, is_cut })
     }
 

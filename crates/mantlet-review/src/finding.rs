@@ -32,6 +32,9 @@ pub struct Finding {
     /// What closes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
+    /// The text of configuration has values that only the operator knows: it is not put anywhere as it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub needs_values: bool,
 }
 
 /// A line of a file.
@@ -101,6 +104,7 @@ impl Finding {
             message: message.into(),
             evidence: Vec::new(),
             fix: None,
+            needs_values: false,
         }
     }
 
@@ -129,10 +133,23 @@ impl Finding {
         self
     }
 
+    /// What was asked and answered by which it is known.
+    #[must_use]
+    pub fn shown_by(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
     /// Text for `mantlet.toml` that closes it.
     #[must_use]
     pub fn closed_by(self, toml: impl Into<String>) -> Self {
         Self { fix: Some(Fix::Configuration { toml: toml.into() }), ..self }
+    }
+
+    /// The same, where a comment in it says which values the operator has to put in.
+    #[must_use]
+    pub fn closed_with_own_values(self, toml: impl Into<String>) -> Self {
+        Self { needs_values: true, ..self.closed_by(toml) }
     }
 
     /// What the app's author has to do.

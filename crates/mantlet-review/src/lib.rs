@@ -9,34 +9,29 @@
 //! - Findings are sorted and hold no time, so that the same app gives the same bytes.
 //! - No rule knows an app by its names. What only a word suggests is `low` at most.
 
+mod configuration;
+mod contract;
+mod facts;
+mod settings;
+mod wrap;
+
 pub mod baseline;
 pub mod client;
 pub mod exchange;
 pub mod explain;
-mod configuration;
-mod contract;
-mod settings;
-
-pub mod client;
-pub mod exchange;
-mod facts;
-
 pub mod finding;
-pub mod project;
 pub mod formats;
+pub mod live;
+pub mod project;
 pub mod proposal;
 pub mod review;
 pub mod rule;
-
-mod wrap;
 
 pub use facts::{AppFacts, Gate};
 pub use finding::{Evidence, Finding, Fix, Place};
 pub use review::Review;
 pub use rule::{Level, Owasp, Practice, Rule};
 
-#[cfg(test)]
-mod rooms_tests;
 /// Reviews an app by its contract, without a request: what it accepts and promises, how it is set up, what
 /// its code does, and what the gate in front of it closes.
 pub fn of_app(facts: AppFacts<'_>) -> Review {
@@ -48,3 +43,6 @@ pub fn of_app(facts: AppFacts<'_>) -> Review {
     configuration::review(&app, &mut review);
     review
 }
+
+#[cfg(test)]
+mod rooms_tests;

@@ -57,7 +57,11 @@ fn merge(into: &mut dyn TableLike, own: &Table) {
         match (known, item) {
             (Item::ArrayOfTables(known), Item::ArrayOfTables(own)) => {
                 for table in own {
-                    if !known.iter().any(|one| says(one) == says(table)) {
+                    // `[[route]]`: what is said of a path stands together.
+                    let of_path = |one: &&mut Table| path_of(one).is_some() && path_of(one) == path_of(table);
+                    if let Some(same) = known.iter_mut().find(of_path) {
+                        merge(same, table);
+                    } else if !known.iter().any(|one| says(one) == says(table)) {
                         known.push(apart(table));
                     }
                 }
@@ -117,6 +121,12 @@ fn apart(table: &Table) -> Table {
     copy
 }
 
+/// What an entry is about, if it is about one path with these methods.
+fn path_of(table: &Table) -> Option<String> {
+    let path = table.get("path")?.as_str()?;
+    Some(format!("{path} {}", table.get("methods").map(plain).unwrap_or_default()))
+}
+
 /// What a table says, without its comments.
 fn says(table: &Table) -> String {
     let mut values: Vec<_> = table.iter().map(|(name, item)| format!("{name}={}", plain(item))).collect();
@@ -174,6 +184,20 @@ mod tests {
         let merged = put(RULE, &[&other, RULE, &other]);
         assert_eq!(merged.matches("[[authorization.own]]").count(), 2, "{merged}");
         assert_eq!(put("", &[RULE]).trim_start(), RULE);
+    }
+
+    #[test]
+    fn what_is_said_of_a_path_stands_together() {
+        let texts = [
+            "[[route]]\npath = \"/files\"\nlimits.body-size = \"1 MiB\"\n",
+            "[[route]]\npath = \"/files\"\nuploads.file-size = \"1 MiB\"\n",
+            "[[route]]\npath = \"/notes\"\nlimits.body-size = \"1 MiB\"\n",
+        ];
+        let merged = put("", &texts);
+        assert_eq!(merged.matches("[[route]]").count(), 2, "{merged}");
+        let read: DocumentMut = merged.parse().unwrap();
+        assert_eq!(read["route"][0]["uploads"]["file-size"].as_str(), Some("1 MiB"));
+        assert_eq!(read["route"][0]["limits"]["body-size"].as_str(), Some("1 MiB"));
     }
 
     #[test]

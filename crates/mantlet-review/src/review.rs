@@ -143,6 +143,18 @@ impl Review {
         }
     }
 
+    /// What became of a row, in a few words: `passed`, `high (2)`.
+    pub fn told(&self, row: Row) -> String {
+        match self.outcome(row) {
+            Outcome::Passed => "passed".to_owned(),
+            Outcome::NotJudged => "not judged".to_owned(),
+            Outcome::Found(level) => {
+                let count = self.findings().iter().filter(|finding| row.has(finding.rule)).count();
+                format!("{} ({count})", level.name())
+            }
+        }
+    }
+
     /// The findings at a level or above.
     pub fn at_least(&self, level: Level) -> usize {
         self.findings().into_iter().filter(|finding| finding.level >= level).count()

@@ -16,7 +16,7 @@ const HOUSES: [House; 2] = [
             &["finding", "explain"],
             &["review", "exchange"],
             &["facts", "client"],
-            &["baseline", "configuration", "contract", "project", "proposal", "settings"],
+            &["baseline", "configuration", "contract", "live", "project", "proposal", "settings"],
             &["formats"],
         ],
         imports: 8,

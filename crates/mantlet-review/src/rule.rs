@@ -227,11 +227,12 @@ macro_rules! rules {
 
 pub mod api;
 pub mod baseline;
+pub mod live;
 pub mod project;
 
 /// Every rule, by table.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [api::ALL, project::ALL, baseline::ALL].into_iter().flatten().copied()
+    [api::ALL, live::ALL, project::ALL, baseline::ALL].into_iter().flatten().copied()
 }
 
 /// The rule with an id.

@@ -244,6 +244,41 @@ pub(crate) struct CheckArguments {
     /// With --accept: the last day, such as 2027-01-31; `fixed`: until the finding is gone [default: fixed]
     #[arg(long, value_name = "DATE", requires = "accept")]
     pub(crate) until: Option<String>,
+    /// Start the app behind the gate as it is configured, and ask it
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) live: bool,
+    /// Ask an app that runs, such as http://127.0.0.1:8000
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// The target is not on this machine, and you may test it
+    #[arg(long, requires = "target")]
+    pub(crate) i_own_this: bool,
+    /// Ask as somebody: NAME=env:VARIABLE or NAME=file:PATH, with a token, `Header: value` or `cookie:NAME=VALUE`; `admin` is an administrator; repeat it
+    #[arg(long = "as", value_name = "NAME=CREDENTIAL")]
+    pub(crate) identities: Vec<String>,
+    /// Make accounts and objects in the app, change those alone, and remove them
+    #[arg(long)]
+    pub(crate) writes: bool,
+    /// Ask the app alone, and behind the gate with the configuration that closes what was found; compare
+    #[arg(long, conflicts_with_all = ["target", "live"])]
+    pub(crate) prove: bool,
+    /// Put the configuration that closes what was found into mantlet.toml
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// What --write and --prove close: findings from this level on
+    #[arg(long, value_name = "LEVEL", default_value = "medium", hide_possible_values = true,
+        value_parser = named(Level::ALL.map(Level::name)))]
+    pub(crate) close: String,
+    /// Known weaknesses of packages: OSV records, a folder, a file of JSON or a zip
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) osv_db: Option<PathBuf>,
+    /// Ask a service with the API of OSV for known weaknesses: it learns which packages you use [default URL: https://api.osv.dev]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "https://api.osv.dev",
+        conflicts_with = "osv_db")]
+    pub(crate) osv: Option<String>,
+    /// Write a list of what the app is made of (SBOM), as CycloneDX
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sbom: Option<PathBuf>,
     /// Say what a rule looks for and how to mend it; without RULE, list all rules
     #[arg(long, value_name = "RULE", num_args = 0..=1, exclusive = true)]
     #[expect(clippy::option_option, reason = "not given, given alone, given with a value")]

@@ -65,7 +65,7 @@ const HOUSES: [House; 7] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "certificates", "health", "parts", "signals"],
+            &["admin", "alone", "certificates", "health", "parts", "signals"],
             &["events"],
             &["reload", "stop"],
             &["run"],

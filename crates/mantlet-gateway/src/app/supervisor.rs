@@ -41,6 +41,8 @@ pub struct AppCommand {
     pub variables: Vec<(&'static str, Secret<Vec<u8>>)>,
     /// Its standard input.
     pub input: Input,
+    /// Its standard output.
+    pub output: Output,
     /// It creates its own session, and with it a group; another program gets a group.
     pub leads_its_own_session: bool,
     /// Where it will listen.
@@ -58,6 +60,15 @@ pub enum Input {
     /// The same as Mantlet's.
     Ours,
     /// Nothing: it reads the end of the input.
+    Nothing,
+}
+
+/// Where the app writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The same as Mantlet's.
+    Ours,
+    /// Nowhere: ours is a report.
     Nothing,
 }
 
@@ -174,6 +185,9 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
     }
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());
+    }
+    if command.output == Output::Nothing {
+        program.stdout(Stdio::null());
     }
     // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a
     // background group of the terminal's session, a process that reads the terminal is stopped; in

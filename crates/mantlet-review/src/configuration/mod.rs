@@ -58,7 +58,8 @@ pub(crate) fn review(app: &App<'_>, review: &mut Review) {
         let message =
             "plain HTTP passes: the gate has no certificate, and `https.required` is not \"always\"";
         let finding = Finding::new(&api::HTTPS_NOT_REQUIRED, GATE, message);
-        review.found(finding.closed_by("[https]\nrequired = \"always\""));
+        let text = "# write this once a certificate or a trusted proxy ends TLS\n[https]\nrequired = \"always\"";
+        review.found(finding.closed_with_own_values(text));
     }
     if config.host.allow.is_empty() {
         let finding = Finding::new(
@@ -66,7 +67,8 @@ pub(crate) fn review(app: &App<'_>, review: &mut Review) {
             GATE,
             "`host.allow` is empty: other hosts are reported alone",
         );
-        review.found(finding.closed_by("[host]\nallow = [\"api.example.com\"]"));
+        let text = "# write the names by which clients know the app\n[host]\nallow = [\"api.example.com\"]";
+        review.found(finding.closed_with_own_values(text));
     }
     if !gate.keeps_records {
         let finding = Finding::new(&api::NO_AUDIT, GATE, "`audit.file` is \"off\"");

@@ -100,6 +100,9 @@ pub struct RowReport {
     pub looked_at: BTreeMap<String, usize>,
     /// What could not be judged, and why.
     pub not_judged: Vec<String>,
+    /// What was found of the app alone, where both were reviewed: `high (2)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone: Option<String>,
 }
 
 /// What became of a row, in one word.
@@ -151,6 +154,15 @@ impl Report {
             findings,
             notes: review.notes().to_vec(),
         }
+    }
+
+    /// With what was found of the app without the gate.
+    #[must_use]
+    pub fn compared_with(mut self, alone: &Review) -> Self {
+        for row in &mut self.rows {
+            row.alone = Some(alone.told(row.row));
+        }
+        self
     }
 
     /// Findings that are not accepted.
@@ -265,7 +277,7 @@ impl RowReport {
             not_judged.push(NOT_LOOKED_AT.to_owned());
         }
         let looked_at = looked.at.into_iter().filter(|(_, count)| *count > 0).collect();
-        Self { row, title: row.title(), outcome, counts, accepted, looked_at, not_judged }
+        Self { row, title: row.title(), outcome, counts, accepted, looked_at, not_judged, alone: None }
     }
 
     /// Its findings in words: `2 high, 1 low, 1 accepted`. Empty if there are none.
@@ -294,6 +306,7 @@ impl RowReport {
             let is_only = self.outcome == Standing::NotJudged;
             parts.push(if is_only { why.clone() } else { format!("not judged: {why}") });
         }
+        parts.extend(self.alone.iter().map(|alone| format!("the app alone: {alone}")));
         parts
     }
 }
@@ -328,8 +341,9 @@ impl Serialize for Standing {
 
 impl Serialize for Reported {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Finding { rule, level, subject, part, place, message, evidence, fix } = &self.finding;
-        let mut object = serializer.serialize_struct("Finding", 14)?;
+        let Finding { rule, level, subject, part, place, message, evidence, fix, needs_values } =
+            &self.finding;
+        let mut object = serializer.serialize_struct("Finding", 15)?;
         object.serialize_field("fingerprint", &self.finding.fingerprint())?;
         object.serialize_field("rule", rule.id)?;
         object.serialize_field("title", rule.title)?;
@@ -343,6 +357,7 @@ impl Serialize for Reported {
         object.serialize_field("message", message)?;
         object.serialize_field("evidence", evidence)?;
         object.serialize_field("fix", fix)?;
+        object.serialize_field("needs-values", needs_values)?;
         object.serialize_field("accepted", &self.accepted)?;
         object.end()
     }

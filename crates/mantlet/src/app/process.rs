@@ -14,7 +14,7 @@ use mantlet_contract::model::Contract;
 use mantlet_controls::{authentication::PrincipalKey, token::Candidates};
 use mantlet_gateway::{
     Address,
-    supervisor::{AppCommand, Input, exit_code},
+    supervisor::{AppCommand, Input, Output, exit_code},
 };
 
 use super::{
@@ -73,6 +73,7 @@ impl AppProcess {
             withheld: withheld.clone(),
             variables: variables.clone(),
             input,
+            output: Output::Ours,
             leads_its_own_session: server.is_empty(),
             address,
             ready_timeout: config.ready_timeout.map(|span| span.0),

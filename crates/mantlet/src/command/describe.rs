@@ -29,15 +29,20 @@ pub(super) fn configuration(
     python: Option<&str>,
     file: Option<PathBuf>,
 ) -> Result<Checked, Failure> {
-    let mut flags = Vec::new();
-    if let Some(app) = app {
-        flags.push(Flag::new("app.entrypoint", "APP", app));
-    }
-    if let Some(python) = python {
-        flags.push(Flag::new("app.python", "--python", python));
-    }
+    let flags = flags_of(app, python);
     Reader::of_file(file)
         .with_flags(flags)
         .read()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "it cannot be used")))
+}
+
+/// What the arguments say of the app, as settings.
+pub(super) fn flags(arguments: &ContractArguments) -> Vec<Flag> {
+    flags_of(arguments.app.as_deref(), arguments.python.as_deref())
+}
+
+fn flags_of(app: Option<&str>, python: Option<&str>) -> Vec<Flag> {
+    let app = app.map(|app| Flag::new("app.entrypoint", "APP", app));
+    let python = python.map(|python| Flag::new("app.python", "--python", python));
+    app.into_iter().chain(python).collect()
 }

@@ -62,7 +62,7 @@ macro_rules! config {
 
         impl Config {
             /// What the controls have to know of it.
-            pub(super) fn controls(&self, listen: Option<&Listen>, tls: Option<&LoadedTls>) -> mantlet_controls::Config {
+            pub(crate) fn controls(&self, listen: Option<&Listen>, tls: Option<&LoadedTls>) -> mantlet_controls::Config {
                 mantlet_controls::Config {
                     report_only: self.report_only,
                     $($control: self.$control.clone(),)+

@@ -1,6 +1,7 @@
 //! From start to end: the gate, the app behind it, signals, reload.
 
 mod admin;
+mod alone;
 mod certificates;
 mod health;
 mod signals;
@@ -16,4 +17,5 @@ mod run;
 
 mod start;
 
+pub(crate) use alone::alone;
 pub(crate) use start::{Plan, operate};

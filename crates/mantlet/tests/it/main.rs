@@ -21,6 +21,7 @@ mod authorization;
 mod busy;
 mod candidates;
 mod check;
+mod check_live;
 mod client;
 mod conditions;
 mod content_types;

@@ -25,6 +25,10 @@ impl Project {
         Self { folder, otherwise }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where it stands in its repository: below the nearest folder with `.git`.
     pub(super) fn repository(&self) -> Repository {
         let root = self.folder.ancestors().find(|folder| folder.join(".git").exists());

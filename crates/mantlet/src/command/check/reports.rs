@@ -59,6 +59,11 @@ impl Reports {
         Ok(Self { printed, files, for_github: arguments.github })
     }
 
+    /// Whether a person reads what is printed, and no program.
+    pub(super) fn are_read(&self) -> bool {
+        self.printed == Format::Text
+    }
+
     pub(super) fn write(&self, report: &Report, repository: &Repository) -> Result<(), Failure> {
         for (file, format) in &self.files {
             let text = format.print(report, repository, Look::default());

@@ -1,6 +1,7 @@
 //! `mantlet check` as a person and as a pipeline use it.
 
 mod accepted;
+mod prove;
 mod reports;
 
 use std::{fs, path::Path};
