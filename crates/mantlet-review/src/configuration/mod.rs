@@ -58,7 +58,8 @@ pub(crate) fn review(app: &App<'_>, review: &mut Review) {
         let message =
             "plain HTTP passes: the gate has no certificate, and `https.required` is not \"always\"";
         let finding = Finding::new(&api::HTTPS_NOT_REQUIRED, GATE, message);
-        let text = "# write this once a certificate or a trusted proxy ends TLS\n[https]\nrequired = \"always\"";
+        let text =
+            "# write this once a certificate or a trusted proxy ends TLS\n[https]\nrequired = \"always\"";
         review.found(finding.closed_with_own_values(text));
     }
     if config.host.allow.is_empty() {

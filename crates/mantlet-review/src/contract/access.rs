@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_contract::{
-    objects::FunctionProposal,
     model::{How, Middleware, RoleKind},
     sensitive::{Evidence, Purpose},
 };

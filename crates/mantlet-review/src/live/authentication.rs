@@ -22,7 +22,7 @@ use crate::{
     exchange::Question,
     finding::Finding,
     review::{Review, Row},
-    rule::{Level, Owasp, Practice, live as rules},
+    rule::{Level, Owasp, Practice, api, live as rules},
 };
 
 /// Operations to which forged credentials are sent.
@@ -76,9 +76,9 @@ pub(super) async fn review(
             };
             if exchange.is_success() {
                 let message = format!("`{}` accepts {what}", known.name());
-                let mut finding = Finding::new(&rules::TOKEN_NOT_VERIFIED, known.name(), message);
+                let mut finding = Finding::new(&api::TOKEN_NOT_VERIFIED, known.name(), message);
                 finding = finding.shown_by(asker.evidence(&exchange)).shown_by(asker.evidence(&nobody));
-                review.found(finding.mended_by(rules::TOKEN_NOT_VERIFIED.remedy));
+                review.found(finding.mended_by(api::TOKEN_NOT_VERIFIED.remedy));
                 break;
             }
         }
@@ -270,7 +270,7 @@ fn lifetime(owner: Option<&Identity>, review: &mut Review) {
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let (rule, message) = match token::lifetime(&claims, now) {
-        None => (&rules::TOKEN_WITHOUT_END, "the token of a user has no `exp`".to_owned()),
+        None => (&api::TOKEN_WITHOUT_END, "the token of a user has no `exp`".to_owned()),
         Some(seconds) if seconds > 90_000 => {
             (&rules::TOKEN_LASTS_LONG, format!("the token of a user lasts {} hours", seconds / 3600))
         }

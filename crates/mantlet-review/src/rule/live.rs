@@ -19,14 +19,6 @@ rules! {
         "An operation that asks for a credential answers without one",
         "The declared protection is not there: everybody can call it.",
         "Let the operation refuse a request without a valid credential.";
-    TOKEN_NOT_VERIFIED = "token-not-verified", Critical, Api2, Some(Practice::Tokens), 347,
-        "A forged credential is accepted",
-        "An attacker writes a token for any user and is that user.",
-        "Verify the signature, with a fixed list of algorithms, before anything in a token is believed.";
-    TOKEN_WITHOUT_END = "token-without-end", Medium, Api2, Some(Practice::Tokens), 613,
-        "A token never expires",
-        "A token that was stolen once is good for ever.",
-        "Issue tokens with `exp`, a few minutes ahead, and renew them.";
     TOKEN_LASTS_LONG = "token-lasts-long", Low, Api2, Some(Practice::Tokens), 613,
         "A token lasts longer than a day",
         "A token that was stolen is good for a long time.",
