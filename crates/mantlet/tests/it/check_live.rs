@@ -321,7 +321,9 @@ fn a_sound_club() {
     is_exactly(&review, "");
     for row in [Owasp::Api1, Owasp::Api3, Owasp::Api5, Owasp::Api8] {
         let row = Row::Owasp(row);
-        assert_eq!(review.outcome(row), Outcome::Passed, "{}: {:?}", row.id(), review.row(row));
+        // What only might be private (`GET /thanks`) is a suspicion.
+        let is_right = matches!(review.outcome(row), Outcome::Passed | Outcome::Found(Level::Low));
+        assert!(is_right, "{}: {:?}", row.id(), review.row(row));
     }
     assert_eq!(club.get("/left"), serde_json::json!({"users": 0, "posts": 0, "letters": 0, "orders": 0}));
 }
