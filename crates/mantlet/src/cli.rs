@@ -244,10 +244,33 @@ pub(crate) struct CheckArguments {
     /// With --accept: the last day, such as 2027-01-31; `fixed`: until the finding is gone [default: fixed]
     #[arg(long, value_name = "DATE", requires = "accept")]
     pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) asking: AskingArguments,
+    #[command(flatten)]
+    pub(crate) closing: ClosingArguments,
+    /// Known weaknesses of packages: OSV records, a folder, a file of JSON or a zip
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) osv_db: Option<PathBuf>,
+    /// Ask a service with the API of OSV for known weaknesses: it learns which packages you use [default: `https://api.osv.dev`]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "https://api.osv.dev",
+        conflicts_with = "osv_db")]
+    pub(crate) osv: Option<String>,
+    /// Write a list of what the app is made of (SBOM), as `CycloneDX`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sbom: Option<PathBuf>,
+    /// Say what a rule looks for and how to mend it; without RULE, list all rules
+    #[arg(long, value_name = "RULE", num_args = 0..=1, exclusive = true)]
+    #[expect(clippy::option_option, reason = "not given, given alone, given with a value")]
+    pub(crate) explain: Option<Option<String>>,
+}
+
+/// How a running app is asked.
+#[derive(Debug, Args)]
+pub(crate) struct AskingArguments {
     /// Start the app behind the gate as it is configured, and ask it
     #[arg(long, conflicts_with = "target")]
     pub(crate) live: bool,
-    /// Ask an app that runs, such as http://127.0.0.1:8000
+    /// Ask an app that runs, such as `http://127.0.0.1:8000`
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
     /// The target is not on this machine, and you may test it
@@ -259,6 +282,11 @@ pub(crate) struct CheckArguments {
     /// Make accounts and objects in the app, change those alone, and remove them
     #[arg(long)]
     pub(crate) writes: bool,
+}
+
+/// What becomes of what closes findings.
+#[derive(Debug, Args)]
+pub(crate) struct ClosingArguments {
     /// Ask the app alone, and behind the gate with the configuration that closes what was found; compare
     #[arg(long, conflicts_with_all = ["target", "live"])]
     pub(crate) prove: bool,
@@ -269,20 +297,6 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "LEVEL", default_value = "medium", hide_possible_values = true,
         value_parser = named(Level::ALL.map(Level::name)))]
     pub(crate) close: String,
-    /// Known weaknesses of packages: OSV records, a folder, a file of JSON or a zip
-    #[arg(long, value_name = "DIR|FILE")]
-    pub(crate) osv_db: Option<PathBuf>,
-    /// Ask a service with the API of OSV for known weaknesses: it learns which packages you use [default URL: https://api.osv.dev]
-    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "https://api.osv.dev",
-        conflicts_with = "osv_db")]
-    pub(crate) osv: Option<String>,
-    /// Write a list of what the app is made of (SBOM), as CycloneDX
-    #[arg(long, value_name = "FILE")]
-    pub(crate) sbom: Option<PathBuf>,
-    /// Say what a rule looks for and how to mend it; without RULE, list all rules
-    #[arg(long, value_name = "RULE", num_args = 0..=1, exclusive = true)]
-    #[expect(clippy::option_option, reason = "not given, given alone, given with a value")]
-    pub(crate) explain: Option<Option<String>>,
 }
 
 fn named(names: impl IntoIterator<Item = &'static str>) -> PossibleValuesParser {

@@ -60,10 +60,10 @@ impl App<'_> {
         };
         let remedy = finding.rule.remedy;
         let rule = self.proposals.iter().find(is_it);
-        rule.map_or_else(
-            || finding.clone().mended_by(remedy),
-            |rule| finding.clone().closed_by(rule.to_toml()),
-        )
+        match rule {
+            Some(rule) => finding.closed_by(rule.to_toml()),
+            None => finding.mended_by(remedy),
+        }
     }
 
     /// Asks as a caller for everything that can be read without changing anything. What says that it is for administrators

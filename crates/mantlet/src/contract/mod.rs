@@ -25,5 +25,4 @@ pub(crate) use inspector::{ask_app, inspect};
 pub(crate) use keeper::{Keeper, say_none};
 pub(crate) use read::{Found, PATIENCE_AT_START, Trouble, read_url};
 pub(crate) use report::Report;
-pub(crate) use router::operations;
 pub(crate) use source::Source;

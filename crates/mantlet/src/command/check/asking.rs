@@ -66,10 +66,11 @@ pub(super) enum Place<'p> {
 
 impl Wish {
     pub(super) fn of(arguments: &CheckArguments) -> Result<Self, Failure> {
-        let identities = arguments.identities.iter().map(|text| identity(text)).collect::<Result<_, _>>()?;
+        let identities =
+            arguments.asking.identities.iter().map(|text| identity(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             identities,
-            writes: arguments.writes,
+            writes: arguments.asking.writes,
             over: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
         })
@@ -104,9 +105,9 @@ fn identity(text: &str) -> Result<Identity, Failure> {
 
 /// Where a running app is; only this machine is asked without a word that the app is one's own.
 pub(super) fn target(arguments: &CheckArguments) -> Result<Option<Target>, Failure> {
-    let Some(url) = &arguments.target else { return Ok(None) };
+    let Some(url) = &arguments.asking.target else { return Ok(None) };
     let target = Target::read(url).map_err(|why| Failure::usage(format!("`--target`: {why}")))?;
-    if !target.is_loopback() && !arguments.i_own_this {
+    if !target.is_loopback() && !arguments.asking.i_own_this {
         return Err(Failure::usage(format!(
             "`{url}` is not on this machine\n\
              if you may test it, say so with `--i-own-this`: hundreds of requests are sent, some with wrong passwords"

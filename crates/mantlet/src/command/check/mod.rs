@@ -71,9 +71,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     }
     supply::review(&around, &mut review);
     let Read { model, checked, project, .. } = &read;
-    let is_asked = arguments.live || arguments.writes || !wish.identities.is_empty();
+    let is_asked = arguments.asking.live || arguments.asking.writes || !wish.identities.is_empty();
     let mut alone = None;
-    if arguments.prove {
+    if arguments.closing.prove {
         let (before, after) = proven(arguments, &read, &around, &wish, review)?;
         (alone, review) = (Some(before), after);
     } else if let Some(target) = target {
@@ -83,8 +83,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         let (_folder, file, _) = configuration.read(flags(&arguments.contract))?;
         ask(Place::Gated(&file), &checked.loaded, model, &wish, &mut review)?;
     }
-    if arguments.write && !arguments.prove {
-        write(&Proposal::of(&checked.loaded, &review, level_of(&arguments.close))?)?;
+    if arguments.closing.write && !arguments.closing.prove {
+        write(&Proposal::of(&checked.loaded, &review, level_of(&arguments.closing.close))?)?;
     }
     let today = Offset::UTC.to_datetime(Timestamp::now()).date();
     let accepted = acceptance.baseline().apply(&mut review, today);
@@ -170,14 +170,14 @@ fn proven(
     for finding in alone.findings() {
         found.found(finding.clone());
     }
-    let proposal = Proposal::of(&checked.loaded, &found, level_of(&arguments.close))?;
+    let proposal = Proposal::of(&checked.loaded, &found, level_of(&arguments.closing.close))?;
     let (_folder, file, proposed) = proposal.read(flags(&arguments.contract))?;
     let mut gated = reviewed(read, &proposed);
     supply::review(around, &mut gated);
     if !wish.is_over() {
         ask(Place::Gated(&file), &proposed.loaded, model, wish, &mut gated)?;
     }
-    if arguments.write {
+    if arguments.closing.write {
         write(&proposal)?;
     } else if proposal.is_new {
         say("behind the gate: with the configuration that `--write` puts into mantlet.toml");

@@ -49,7 +49,7 @@ impl Service {
                 continue;
             }
             let answer = good(client.ask(&Question::get(format!("/v1/vulns/{id}"))).await)?;
-            match answer.as_ref().map_err(Clone::clone).and_then(|value| Record::read(value)) {
+            match answer.as_ref().map_err(Clone::clone).and_then(Record::read) {
                 Ok(record) => records.push(record),
                 Err(why) => {
                     self.notes
@@ -92,13 +92,16 @@ async fn named(client: &mut Client, packages: &[(&str, &str)]) -> Result<BTreeSe
         let question = Question::new(Method::POST, "/v1/querybatch")
             .json(&json!({"queries": queries.collect::<Vec<_>>()}));
         let answer = good(client.ask(&question).await)??;
-        let results = answer["results"].as_array().filter(|results| results.len() == pending.len());
+        let results =
+            answer.get("results").and_then(Value::as_array).filter(|results| results.len() == pending.len());
         let results = results.ok_or("its answer does not fit the question")?;
         let mut more = BTreeMap::new();
         for ((at, _), result) in pending.iter().zip(results) {
-            let found = result["vulns"].as_array().into_iter().flatten();
-            ids.extend(found.filter_map(|one| one["id"].as_str()).map(str::to_owned));
-            if let Some(page) = result["next_page_token"].as_str().filter(|page| !page.is_empty()) {
+            let found = result.get("vulns").and_then(Value::as_array).into_iter().flatten();
+            ids.extend(found.filter_map(|one| one.get("id").and_then(Value::as_str)).map(str::to_owned));
+            if let Some(page) =
+                result.get("next_page_token").and_then(Value::as_str).filter(|page| !page.is_empty())
+            {
                 more.insert(*at, Some(page.to_owned()));
             }
         }
