@@ -126,6 +126,13 @@ impl<'c> Caller<'c> {
         self.known_roles().filter_map(of).collect()
     }
 
+    /// What of these is a guess.
+    pub(super) fn guess(&self) -> Option<String> {
+        let mut roles = self.known_roles();
+        let (name, _) = roles.find(|(_, role)| role.kind == RoleKind::Choice && role.choices.is_empty())?;
+        Some(format!("`{name}` may have any text: that administrators have `admin` is a guess"))
+    }
+
     /// Conditions of which one holds for each administrator. Where they rest on a guess alone, that is said.
     pub(super) fn administrators(&self) -> Roles {
         let mut found = Roles::default();

@@ -279,6 +279,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
         let is_assumed = assumed.is_some();
         evidence.extend(why);
         evidence.extend(assumed);
+        evidence.extend(self.caller.guess());
         Proposal {
             owner,
             equals: condition,

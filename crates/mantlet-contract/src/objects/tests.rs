@@ -281,6 +281,8 @@ fn an_administrator_is_called_as_the_apps_own_column_says() {
         let is_guess =
             function.is_some_and(|one| one.to_toml().contains("\n# missing: the value that `role` has"));
         assert_eq!(is_guess, choices == json!([]), "{choices}");
+        let text = found.tables[0].proposals[0].to_toml();
+        assert_eq!(text.contains("# `role` may have any text: "), is_guess, "{text}");
     }
 }
 

@@ -45,6 +45,24 @@ fn rule(paths: &[&str], who: &[&str]) -> RuleConfig {
 }
 
 #[test]
+fn a_rule_of_allow_says_who_may_call_an_operation() {
+    let tagged = RuleConfig { tags: texts(&["staff"]), methods: texts(&["GET"]), ..rule(&[], &["anyone"]) };
+    let allow = vec![rule(&["/admin/{rest:path}"], &["authenticated"]), tagged];
+    let config = Config { allow, deny: vec![rule(&["/shut"], &[])], ..Config::default() };
+    let policy = config.check(&Context::default()).unwrap();
+    for (path, tags, method, expected) in [
+        ("/admin/users/{user_id}", &[][..], "DELETE", true),
+        ("/admin", &[], "GET", false),
+        ("/reports", &["staff"], "GET", true),
+        ("/reports", &["staff"], "POST", false),
+        ("/shut", &[], "GET", false),
+    ] {
+        let one = FunctionPath { path: path.to_owned(), methods: Vec::new(), tags: texts(tags) };
+        assert_eq!(policy.says_who(&one, method), expected, "{method} {path}");
+    }
+}
+
+#[test]
 fn a_condition_holds_for_what_is_proven() {
     let staff = json!({
         "orgs": [12, "13"], "is_admin": true, "verified": "true", "role": "owner", "org": 12, "groups": ["a", "b c"],

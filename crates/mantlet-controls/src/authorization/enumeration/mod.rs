@@ -32,6 +32,8 @@ const SHARDS: usize = 16;
 const MOST: u32 = 100;
 /// Ids that are counted of a caller, of all operations: who asks for more has asked for too many of each.
 const COUNTED: usize = 512;
+/// Operations of which it is recorded in a period that a caller has asked for too many ids.
+const TOLD: usize = 64;
 
 /// The `[authorization.enumeration]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -299,8 +301,8 @@ impl Caller {
         if !is_too_many {
             return None;
         }
-        let is_told = self.told.contains(&operation);
-        if !is_told && self.told.len() < COUNTED {
+        let is_told = self.told.contains(&operation) || self.told.len() >= TOLD;
+        if !is_told {
             self.told.push(operation);
         }
         Some(TooMany { left: self.until.saturating_duration_since(now), is_told })
@@ -352,7 +354,7 @@ mod tests {
             assert!(known.asked(0, &[vec![4]], at).is_some(), "{operation}");
         }
         assert_eq!(refused, 999 - (COUNTED - 3));
-        assert!(known.told.len() <= COUNTED && known.unseen.len() == COUNTED);
+        assert_eq!((known.told.len(), known.unseen.len()), (TOLD, COUNTED));
     }
 
     #[test]
