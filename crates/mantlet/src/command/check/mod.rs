@@ -79,12 +79,12 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     } else if let Some(target) = target {
         ask(Place::There(target), &checked.loaded, model, &wish, &mut review)?;
     } else if is_asked {
-        let configuration = Proposal::of(&checked.loaded, &Review::default(), Level::Critical)?;
+        let configuration = Proposal::of(&checked.loaded, &Review::default(), model, Level::Critical)?;
         let (_folder, file, _) = configuration.read(flags(&arguments.contract))?;
         ask(Place::Gated(&file), &checked.loaded, model, &wish, &mut review)?;
     }
     if arguments.closing.write && !arguments.closing.prove {
-        write(&Proposal::of(&checked.loaded, &review, level_of(&arguments.closing.close))?)?;
+        write(&Proposal::of(&checked.loaded, &review, model, level_of(&arguments.closing.close))?)?;
     }
     let today = Offset::UTC.to_datetime(Timestamp::now()).date();
     let accepted = acceptance.baseline().apply(&mut review, today);
@@ -170,7 +170,7 @@ fn proven(
     for finding in alone.findings() {
         found.found(finding.clone());
     }
-    let proposal = Proposal::of(&checked.loaded, &found, level_of(&arguments.closing.close))?;
+    let proposal = Proposal::of(&checked.loaded, &found, model, level_of(&arguments.closing.close))?;
     let (_folder, file, proposed) = proposal.read(flags(&arguments.contract))?;
     let mut gated = reviewed(read, &proposed);
     supply::review(around, &mut gated);

@@ -2,8 +2,9 @@
 
 use std::{fs, io::Write as _, path::PathBuf};
 
+use mantlet_contract::{model::Contract, objects};
 use mantlet_review::{
-    Evidence, Finding, Fix, Level, Review,
+    Evidence, Finding, Fix, Level, Owasp, Review,
     proposal::{self, merged},
     review::Row,
 };
@@ -33,7 +34,12 @@ pub(super) struct Proposal {
 impl Proposal {
     /// Puts the texts of all findings from a level on into the configuration, but for those that need values of the
     /// operator's own.
-    pub(super) fn of(loaded: &Loaded<Config>, review: &Review, level: Level) -> Result<Self, Failure> {
+    pub(super) fn of(
+        loaded: &Loaded<Config>,
+        review: &Review,
+        contract: &Contract,
+        level: Level,
+    ) -> Result<Self, Failure> {
         let file = loaded.file.clone().unwrap_or_else(|| OWN.into());
         let text = match &loaded.file {
             Some(file) => fs::read_to_string(file)
@@ -41,13 +47,14 @@ impl Proposal {
             None => String::new(),
         };
         let findings = review.findings();
+        let shown = shown_rules(&findings, contract);
         let texts = findings.iter().filter_map(|finding| match &finding.fix {
             Some(Fix::Configuration { toml }) if !finding.needs_values && finding.level >= level => {
                 Some(if is_shown(&findings, finding) { enforced(toml) } else { toml.clone() })
             }
             _ => None,
         });
-        let texts: Vec<_> = texts.collect();
+        let texts: Vec<_> = shown.into_iter().chain(texts).collect();
         let is_pyproject = file.ends_with("pyproject.toml");
         let proposed = merged(&text, is_pyproject, texts.iter().map(String::as_str)).map_err(
             |why: proposal::Unreadable| {
@@ -81,13 +88,37 @@ impl Proposal {
     }
 }
 
+/// Proposed rules about owners for what a running app was seen to show to another user. Where the answers are not
+/// declared, such a rule would only report; now it is known what the answers are.
+fn shown_rules(findings: &[&Finding], contract: &Contract) -> Vec<String> {
+    let found = objects::find(contract);
+    let proposals = || found.tables.iter().flat_map(|table| &table.proposals);
+    let mut rules = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.rule.owasp == Owasp::Api1 && is_asked(finding)) {
+        let Some((methods, path)) = finding.subject.split_once(' ') else { continue };
+        let is_for = |proposal: &&objects::Proposal| {
+            proposal.missing.is_empty()
+                && proposal.paths.iter().any(|own| own == path)
+                && (proposal.methods.is_empty()
+                    || methods.split(',').all(|one| proposal.methods.iter().any(|own| own == one)))
+        };
+        rules.extend(proposals().find(is_for).map(|proposal| enforced(&proposal.to_toml())));
+    }
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}
+
+/// Whether a running app was asked.
+fn is_asked(finding: &Finding) -> bool {
+    finding.evidence.iter().any(|one| matches!(one, Evidence::Exchange { .. }))
+}
+
 /// Whether a running app was seen to do what a rule about owners or callers is about.
 fn is_shown(findings: &[&Finding], proposed: &Finding) -> bool {
-    let is_it = |finding: &&Finding| {
-        let is_exchange = finding.evidence.iter().any(|one| matches!(one, Evidence::Exchange { .. }));
-        finding.rule.owasp == proposed.rule.owasp && finding.subject == proposed.subject && is_exchange
-    };
-    findings.iter().any(is_it)
+    let is_it =
+        |finding: &Finding| finding.rule.owasp == proposed.rule.owasp && finding.subject == proposed.subject;
+    findings.iter().any(|finding| is_it(finding) && is_asked(finding))
 }
 
 /// The same rule, which does not only report.

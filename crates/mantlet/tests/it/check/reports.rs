@@ -105,7 +105,8 @@ fn github_is_told() {
     let lines: Vec<_> = finished.stderr.lines().filter(|line| line.starts_with("::")).collect();
     let errors = lines
         .iter()
-        .filter(|line| line.starts_with("::error title=No rule checks whose object this is"))
+        .filter(|line| line.starts_with("::error file=notebook.py,line="))
+        .filter(|line| line.contains(",title=No rule checks whose object this is"))
         .count();
     assert!((3..=10).contains(&errors), "{lines:#?}");
     let placed = lines.iter().any(|line| line.starts_with("::notice file=b.toml,line=1,title="));
