@@ -74,6 +74,13 @@ impl<'f> App<'f> {
         }
     }
 
+    /// Whether anything asks who is calling. Without that nothing is known of who may do what.
+    pub(crate) fn asks_who_calls(&self) -> bool {
+        self.operations
+            .iter()
+            .any(|one| one.is_secured() || one.is_guarded || !one.operation.authenticators.is_empty())
+    }
+
     /// What the operation is for, if it is a sensitive one.
     pub(crate) fn purpose(&self, one: &Located<'_>) -> Option<&SensitiveRoute> {
         self.sensitive.iter().find(|found| found.path == one.path && found.methods == one.methods)

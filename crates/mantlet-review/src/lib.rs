@@ -30,6 +30,7 @@ pub mod rule;
 pub use facts::{AppFacts, Gate};
 pub use finding::{Evidence, Finding, Fix, Place};
 pub use review::Review;
+use review::Row;
 pub use rule::{Level, Owasp, Practice, Rule};
 
 /// Reviews an app by its contract, without a request: what it accepts and promises, how it is set up, what
@@ -41,6 +42,11 @@ pub fn of_app(facts: AppFacts<'_>) -> Review {
     contract::review(&app, &mut review);
     settings::review(&app, &mut review);
     configuration::review(&app, &mut review);
+    if !app.asks_who_calls() {
+        for row in [Owasp::Api1, Owasp::Api2, Owasp::Api5] {
+            review.not_judged(Row::Owasp(row), "no operation asks for a credential that is known to be one");
+        }
+    }
     review
 }
 

@@ -90,6 +90,12 @@ impl Review {
         }
     }
 
+    /// A row could not be judged at all, whatever was looked at for it.
+    pub fn not_judged(&mut self, row: Row, why: &str) {
+        self.rows.entry(row).or_default().at.clear();
+        self.unjudged(row, why);
+    }
+
     /// Something was found.
     pub fn found(&mut self, finding: Finding) {
         self.findings.push(finding);

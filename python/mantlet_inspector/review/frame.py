@@ -118,12 +118,16 @@ class Frame:
         refusals = [known.refusal_in(self, part) for part in (body, orelse)]
         status = next((one for one in refusals if one is not None), None)
         refusing = status is not None
+        parts = [part for part in (body, orelse) if isinstance(part, list)]
+        raising = any(isinstance(one, ast.Raise) for part in parts for one in part)
         for one in ast.walk(node):
             if isinstance(one, ast.Compare):
                 known.compared(self, one)
-                if refusing:
-                    known.compared_with_literal(self, one)
+                if raising or refusing:
+                    known.compared_with_literal(self, one, refusing)
             elif isinstance(one, ast.Call) and not known.is_length(one):
+                if raising or refusing:
+                    known.compared_with_literal(self, one, refusing)
                 for argument in one.args:
                     self.validated(self.quietly(argument))
                 if isinstance(one.func, ast.Attribute):  # `url.startswith("/")`

@@ -48,7 +48,12 @@ CLAIMS = {
     *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "type", "token_type", "kind", "purpose"),
     *("ver", "version", "token_version", "scope", "scopes", "get", "id"),
 }
+# Those that no app takes for a right, wherever they are judged.
+OF_TOKENS = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "token_type"}
 SHORTEST = 4  # characters of a credential; shorter ones are words such as `GET`
+LIKE_A_KEY = 8  # characters of a key
+# What a credential begins with, and not the credential.
+WORDS = {"apikey", "basic", "bearer", "bearer ", "digest", "token", "token "}
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
 REFUSALS = (401, 403, 404)
@@ -332,20 +337,48 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
     return made
 
 
-def compared_with_literal(frame: Frame, node: ast.Compare) -> None:
-    """A credential that stands in the code."""
-    if not all(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
-        return
-    values = [frame.quietly(one) for one in (node.left, *node.comparators)]
-    literals = [one.live for one in values if type(one.live) is str and len(one.live) >= SHORTEST]
+def compared_with_literal(frame: Frame, node: ast.Compare | ast.Call, refusing: bool) -> None:
+    """A credential that stands in the code: compared by an operator, or by `compare_digest`. Where
+    that does not refuse the caller (401, 403), it may be about something else."""
+    if isinstance(node, ast.Call):
+        operands = node.args if ends_in(node.func, "compare_digest") else []
+    elif all(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
+        operands = [node.left, *node.comparators]
+    else:
+        operands = []
+    values = [frame.quietly(one) for one in operands]
+    literals = [text for one in values for text in [as_text(one.live)] if len(text) >= SHORTEST]
     sent = [each for one in values for each in one.sent if not one.pieces]
-    given = any(one.credential and not one.store for one in values) or any(
+    as_it_came = any(
         names_password(one.name.rpartition(".")[2])
         or (one.location in ("header", "cookie") and CREDENTIAL.search(one.name))
         for one in sent
     )
-    if given and literals and is_literal(frame, literals[0]):
-        frame.effects.sign("literal-credential", frame.shown, node.lineno)
+    # A part of it, or a claim in it, may be any word: `if claims["typ"] != "access"`.
+    of_it = any(one.credential and not one.store for one in values)
+    for text in literals[:1]:
+        is_one = (as_it_came and refusing) or ((as_it_came or of_it) and is_like_a_key(text))
+        if is_one and text.lower() not in WORDS and is_literal(frame, text):
+            frame.effects.sign("literal-credential", frame.shown, node.lineno)
+
+
+def ends_in(function: ast.expr, name: str) -> bool:
+    """Whether a function is called like that: `secrets.compare_digest`."""
+    return (isinstance(function, ast.Attribute) and function.attr == name) or (
+        isinstance(function, ast.Name) and function.id == name
+    )
+
+
+def as_text(live: Any) -> str:
+    """A text, or bytes that are one."""
+    if type(live) is bytes:
+        return live.decode("utf-8", "replace")
+    return live if type(live) is str else ""
+
+
+def is_like_a_key(text: str) -> bool:
+    """Whether a text is more than a word or a few."""
+    return len(text) >= LIKE_A_KEY and any(letter.isdigit() for letter in text)
 
 
 def is_literal(frame: Frame, text: str) -> bool:
@@ -375,7 +408,7 @@ def are_rights(frame: Frame, names: set[str], status: int) -> set[str]:
     """Those attributes that say what a caller may do. Where a credential is read, others say that
     it is no good."""
     if not frame.reader.finds_caller:
-        return names
+        return names - OF_TOKENS
     return names - CLAIMS if status in (403, 404) else set()
 
 

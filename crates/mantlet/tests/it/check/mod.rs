@@ -202,6 +202,19 @@ fn each_rule_says_what_why_and_how() {
     assert!(configurations > 0);
 }
 
+/// Where nothing asks who is calling, it is not known who may do what.
+#[test]
+fn an_app_without_a_login_does_not_pass_the_rows_about_callers() {
+    let typed = Typed::mantlet(["check", "main:app", "--format", "json"]).file("main.py", THREE_LINES);
+    let report = json(&typed.finish());
+    for row in report["rows"].as_array().expect("rows") {
+        if matches!(row["id"].as_str(), Some("API1:2023" | "API2:2023" | "API5:2023")) {
+            assert_eq!(row["outcome"], "not-judged", "{row:#}");
+            assert_eq!(row["not-judged"][0], "no operation asks for a credential that is known to be one");
+        }
+    }
+}
+
 /// What docs/check.md shows of the baseline and of JSON is what there is.
 #[test]
 fn the_page_shows_what_there_is() {
