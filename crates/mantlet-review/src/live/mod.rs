@@ -201,8 +201,11 @@ impl Run<'_> {
             let pair = Pair { owner, owner_seen: &owner_seen, other, other_seen: &other_seen };
             self.two(asker, options, &pair, &nobody_seen, administrators.first(), review).await;
         } else {
-            let why =
-                "two users are needed: give them with `--as alice=…` and `--as bob=…`, or allow `--writes`";
+            let why = if options.writes {
+                "two users are needed, and none could be made: give them with `--as alice=…` and `--as bob=…`"
+            } else {
+                "two users are needed: give them with `--as alice=…` and `--as bob=…`, or allow `--writes`"
+            };
             for row in [Owasp::Api1, Owasp::Api3, Owasp::Api5] {
                 review.unjudged(Row::Owasp(row), why);
             }
