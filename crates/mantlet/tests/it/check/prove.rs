@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -41,7 +42,8 @@ fn what_the_gate_can_close_is_closed_and_the_rest_is_for_the_author() {
         .file("mantlet.toml", configuration);
     let process = typed.start();
     let folder = process.folder().to_owned();
-    let finished = process.wait();
+    // The app is asked twice, some hundred requests each time.
+    let finished = process.wait_within(Duration::from_mins(5));
     assert_eq!(finished.code, Some(1), "{}\n{}", finished.stdout, finished.stderr);
 
     let rows = table(&finished);
@@ -93,7 +95,7 @@ fn a_review_that_is_interrupted_reports_and_leaves_nothing_behind() {
         (all.len() >= 2).then_some(all)
     });
     process.signal(Signal::INT);
-    let finished = process.wait();
+    let finished = process.wait_within(Duration::from_mins(2));
     assert!(matches!(finished.code, Some(0 | 1)), "{}", finished.stderr);
     assert!(finished.stdout.contains("OWASP API Security Top 10"), "{}", finished.stdout);
     for id in started {

@@ -7,12 +7,13 @@ use std::{
     process::{Child, Command, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{app::apps, eventually, gateway::Log, processes, provided};
+use super::{PATIENCE, app::apps, eventually, eventually_within, gateway::Log, processes, provided};
 
 /// A FastAPI app as small as they come.
 pub(crate) const THREE_LINES: &str =
@@ -219,8 +220,14 @@ impl Process {
         processes::descendants(self.pid())
     }
 
-    pub(crate) fn wait(mut self) -> Finished {
-        let status = eventually("the command ends", || self.child.try_wait().expect("it can be asked"));
+    pub(crate) fn wait(self) -> Finished {
+        self.wait_within(PATIENCE)
+    }
+
+    /// The same, of what takes longer than all else.
+    pub(crate) fn wait_within(mut self, patience: Duration) -> Finished {
+        let ended = || self.child.try_wait().expect("it can be asked");
+        let status = eventually_within(patience, "the command ends", ended);
         eventually("its output ends", || {
             (self.stdout.is_complete() && self.stderr.is_complete()).then_some(())
         });
