@@ -34,6 +34,7 @@ pub mod inputs;
 pub mod json;
 pub mod model;
 pub mod multipart;
+pub mod names;
 mod number;
 pub mod objects;
 pub mod places;

@@ -1,6 +1,7 @@
 //! Words in paths and names of fields, and what they show.
 
 use super::Purpose;
+pub(super) use crate::names::{parts, simple};
 
 /// Words and what they show, in the order in which they decide: `/password/reset/verify` is about resetting.
 pub(super) const WORDS: [(Purpose, &[&str]); 6] = [
@@ -169,11 +170,6 @@ pub(super) fn is_coupon(name: &str) -> bool {
         })
 }
 
-/// Without what people write differently: `userName`, `user_name`.
-pub(super) fn simple(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 /// The words of a path or an identifier, without parameters: `/auth/logIn/{user}` has `auth`, `log`, `in` and `login`.
 pub(super) fn words(text: &str) -> Vec<String> {
     let segments = text.split('/').filter(|segment| !segment.starts_with('{'));
@@ -187,26 +183,5 @@ pub(super) fn words(text: &str) -> Vec<String> {
         })
         .collect();
     words.extend(pairs);
-    words
-}
-
-/// The words of one segment or identifier, in their order: `logIn_user` has `log`, `in` and `user`.
-pub(super) fn parts(segment: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut before = ' ';
-    for c in segment.chars() {
-        let begins = c.is_ascii_uppercase() && before.is_ascii_lowercase();
-        if (begins || !c.is_ascii_alphanumeric()) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if c.is_ascii_alphanumeric() {
-            word.push(c.to_ascii_lowercase());
-        }
-        before = c;
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
     words
 }

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Policy, own::Watched};
+use super::{Policy, enumeration::Noted, own::Watched};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
     authentication::{AllShown, Browser, Course, Presented, Sent},
-    authorization::{
-        enumeration::Named,
-        own::{Own, Whose},
-    },
+    authorization::own::{Own, Whose},
     contract::agreement::Judged,
     csrf,
     message::Findings,
@@ -87,8 +84,8 @@ pub(super) struct Due {
     pub(super) stranger: Option<Stranger>,
     /// authorization: the rules about whose the object is.
     pub(super) own: Option<Box<Watched>>,
-    /// authorization: what the request names itself, if the ids in its answer are remembered.
-    pub(super) named: Option<Box<Named>>,
+    /// authorization: who is calling and what the request names itself, if the ids in its answer are remembered.
+    pub(super) noted: Option<Box<Noted>>,
     /// authorization: the rule that is compared with the answer, and changes nothing.
     pub(super) learning: Option<Arc<Own>>,
     /// authorization: what rules have found before the app had the request. It counts as evidence if the

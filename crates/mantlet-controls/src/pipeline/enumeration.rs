@@ -6,11 +6,16 @@ use http_body::Body;
 
 use super::Road;
 use crate::{
-    Reason, RequestBody, account, audit::Sink, authorization::enumeration::Who, refusal::Faults, responses,
+    Reason, RequestBody, account,
+    audit::Sink,
+    authorization::enumeration::{Named, Who},
+    refusal::Faults,
+    responses,
 };
 
 /// Who is calling.
-struct Caller {
+#[derive(Debug)]
+pub(super) struct Caller {
     key: String,
     name: Option<String>,
 }
@@ -46,6 +51,14 @@ impl Caller {
     }
 }
 
+/// What is noted of a request until its answer is there.
+#[derive(Debug)]
+pub(super) struct Noted {
+    caller: Caller,
+    /// What it names itself.
+    named: Named,
+}
+
 /// The faults of a request for one id too many.
 pub(super) fn judge<S>(road: &Road<'_, S>) -> Faults {
     let enumeration = &road.policy.authorization.enumeration;
@@ -56,17 +69,18 @@ pub(super) fn judge<S>(road: &Road<'_, S>) -> Faults {
     found.into_iter().collect()
 }
 
-/// Whether the ids in the answer to a request are remembered.
-pub(super) fn notes<S>(road: &Road<'_, S>) -> bool {
-    road.policy.authorization.enumeration.is_on()
+/// The caller of a request, if the ids in its answer are remembered.
+pub(super) fn noted<S>(road: &Road<'_, S>) -> Option<Caller> {
+    let is_noted = road.policy.authorization.enumeration.is_on()
         && road.call.operation.is_some()
-        && !road.call.opens_websocket
-        && Caller::of(road).is_some()
+        && !road.call.opens_websocket;
+    is_noted.then(|| Caller::of(road))?
 }
 
 /// Notes what such a request names itself, so that its answer does not count as showing that.
 pub(super) async fn note<B, S>(
     road: &mut Road<'_, S>,
+    caller: Caller,
     request: &mut Request<RequestBody<B>>,
 ) -> Result<(), Reason>
 where
@@ -77,20 +91,20 @@ where
     let is_whole = body.is_read_ahead() || body.is_end_stream();
     let enumeration = &road.policy.authorization.enumeration;
     let read = is_whole.then(|| (body.ahead(), responses::is_json(request.headers())));
-    road.due.named = Some(enumeration.named(&road.call, request.uri().query(), read).into());
+    let named = enumeration.named(&road.call, request.uri().query(), read);
+    road.due.noted = Some(Noted { caller, named }.into());
     Ok(())
 }
 
 /// Whether ids may stand in an answer.
 pub(super) fn asks_for<B, S>(road: &Road<'_, S>, answer: &Response<B>) -> bool {
-    road.due.named.is_some() && answer.status().is_success() && responses::is_json(answer.headers())
+    road.due.noted.is_some() && answer.status().is_success() && responses::is_json(answer.headers())
 }
 
 /// Remembers what a request has made, by the head of its answer.
 pub(super) fn learn_from_head<B, S>(road: &Road<'_, S>, answer: &Response<B>) {
-    if let Some(named) = road.due.named.as_ref().filter(|_| answer.status() == StatusCode::CREATED)
-        && let Some(caller) = Caller::of(road)
-    {
+    let noted = road.due.noted.as_deref().filter(|_| answer.status() == StatusCode::CREATED);
+    if let Some(Noted { caller, named }) = noted {
         let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         road.policy.authorization.enumeration.made(&road.call, caller.who(), named, location);
     }
@@ -102,9 +116,8 @@ pub(super) fn learn<S: Sink>(
     (status, headers): (StatusCode, &HeaderMap),
     said: Option<&[u8]>,
 ) {
-    if let Some(named) = &road.due.named
+    if let Some(Noted { caller, named }) = road.due.noted.as_deref()
         && let Some(said) = said.filter(|_| status.is_success() && responses::is_json(headers))
-        && let Some(caller) = Caller::of(road)
     {
         road.policy.authorization.enumeration.shown(&road.call, caller.who(), named, said);
     }

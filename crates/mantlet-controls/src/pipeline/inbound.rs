@@ -219,9 +219,9 @@ where
     A: App<B>,
     S: Sink,
 {
-    if enumeration::notes(road) {
+    if let Some(caller) = enumeration::noted(road) {
         // Boxed: rare, and the future of every request would be larger for it.
-        Box::pin(enumeration::note(road, request)).await?;
+        Box::pin(enumeration::note(road, caller, request)).await?;
     }
     own::before(road, request, app).await
 }

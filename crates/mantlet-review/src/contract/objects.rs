@@ -170,10 +170,5 @@ fn owned_by(app: &App<'_>, store: &str) -> String {
 fn proposal<'a>(app: &'a App<'_>, one: &Located<'_>) -> Option<&'a Proposal> {
     let place = Place { path: one.path.clone(), methods: one.methods.to_vec() };
     let mut all = app.objects.tables.iter().flat_map(|table| &table.proposals);
-    all.find(|proposal| {
-        proposal.is_sure()
-            && proposal.paths.contains(&place.path)
-            && (proposal.methods.is_empty()
-                || place.methods.iter().all(|method| proposal.methods.contains(method)))
-    })
+    all.find(|proposal| proposal.is_sure() && proposal.is_for(&place))
 }

@@ -1,5 +1,7 @@
 //! Words in names of fields, parameters and paths. A word chooses what is tried; it proves nothing.
 
+pub(super) use mantlet_contract::names::{parts, simple};
+
 /// Of paths and tags that are for administrators and for nobody else.
 const ADMINISTRATORS: [&str; 7] =
     ["admin", "administration", "administrator", "administrators", "admins", "backoffice", "superuser"];
@@ -89,32 +91,6 @@ const DOING: [&str; 27] = [
 const KEYS: [&str; 10] = ["id", "uuid", "guid", "pk", "userid", "key", "slug", "number", "code", "ref"];
 /// Last words of a name by which one of many is meant.
 const IDS: [&str; 9] = ["code", "guid", "id", "key", "number", "pk", "ref", "slug", "uuid"];
-
-/// The words of a name, in their order: `orderId` has `order` and `id`.
-pub(super) fn parts(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut before = ' ';
-    for c in name.chars() {
-        let begins = c.is_ascii_uppercase() && before.is_ascii_lowercase();
-        if (begins || !c.is_ascii_alphanumeric()) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if c.is_ascii_alphanumeric() {
-            word.push(c.to_ascii_lowercase());
-        }
-        before = c;
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
-}
-
-/// Without what people write differently: `userName`, `user_name`.
-pub(super) fn simple(name: &str) -> String {
-    parts(name).concat()
-}
 
 /// The singular of a noun, in lower case and without punctuation.
 pub(super) fn singular(noun: &str) -> String {

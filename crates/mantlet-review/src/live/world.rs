@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mantlet_contract::objects::Proposal;
+use mantlet_contract::objects::{Place, Proposal};
 use serde_json::Value;
 
 use super::{
@@ -52,15 +52,9 @@ pub(super) struct App<'c> {
 impl App<'_> {
     /// A finding with what closes it: a rule that surely follows from the contract, or what its rule says in general.
     pub(super) fn closed(&self, finding: Finding, known: &Known<'_>) -> Finding {
-        let method = known.method.as_str();
-        let is_it = |proposal: &&Proposal| {
-            proposal.is_sure()
-                && proposal.paths.contains(&known.path)
-                && (proposal.methods.is_empty() || proposal.methods.iter().any(|one| one == method))
-        };
+        let place = Place { path: known.path.clone(), methods: vec![known.method.as_str().to_owned()] };
         let remedy = finding.rule.remedy;
-        let rule = self.proposals.iter().find(is_it);
-        match rule {
+        match self.proposals.iter().find(|proposal| proposal.is_sure() && proposal.is_for(&place)) {
             Some(rule) => finding.closed_by(rule.to_toml()),
             None => finding.mended_by(remedy),
         }

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
+use mantlet_contract::names::parts;
 use regex::Regex;
 
 /// What a value is.
@@ -176,25 +177,6 @@ fn credentials_of_url(value: &str) -> Option<(&str, &str)> {
     user.split_once(':')
 }
 
-/// The words of a name: `DbPassword`, `db-password` and `DB_PASSWORD` have two.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = '_';
-    for letter in name.chars() {
-        if !letter.is_ascii_alphanumeric() || (letter.is_ascii_uppercase() && before.is_ascii_lowercase()) {
-            words.push(String::new());
-        }
-        if letter.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(letter.to_ascii_lowercase());
-        }
-        before = letter;
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 /// Whether a variable with this name holds a secret, and not something about one (`TOKEN_LIFETIME`).
 pub(super) fn is_secret_name(name: &str) -> bool {
     const SECRET: &[&str] = &[
@@ -270,7 +252,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         "user",
         "version",
     ];
-    let words = words(name);
+    let words = parts(name);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let ends = words.last().is_some_and(|word| SECRET.contains(&word.as_str()));
     if words.last().is_some_and(|word| ABOUT.contains(&word.as_str())) || (has(ABOUT) && !ends) {

@@ -4,7 +4,6 @@
 //! is kept, and no record of the review gets into the audit file of production.
 
 use std::{
-    cell::RefCell,
     fs::File,
     io::{self, IsTerminal as _, Write as _},
     os::unix::process::CommandExt as _,
@@ -60,8 +59,8 @@ pub(super) enum Place<'p> {
     There(Target),
     /// It is started, without the gate.
     Alone,
-    /// It is started behind a gate with this configuration.
-    Gated(&'p Path),
+    /// It is started behind a gate with this configuration, or without any.
+    Gated(Option<&'p Path>),
 }
 
 impl Wish {
@@ -168,7 +167,7 @@ async fn at(
             .await
         }
         Place::Gated(configuration) => {
-            let gate = Gate::start(loaded, configuration, progress.wish).await?;
+            let mut gate = Gate::start(loaded, configuration, progress.wish).await?;
             let mut client = Client::new(Target::Unix(gate.socket()));
             let host = loaded.config.host.allow.iter().find(|host| !host.contains(['*', '/']));
             if let Some(host) = host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
@@ -242,12 +241,16 @@ impl<'w> Progress<'w> {
 
 /// A gate before the app, for the time of the review.
 struct Gate {
-    child: RefCell<Child>,
+    child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Gate {
-    async fn start(loaded: &Loaded<Config>, configuration: &Path, wish: &Wish) -> Result<Self, Failure> {
+    async fn start(
+        loaded: &Loaded<Config>,
+        configuration: Option<&Path>,
+        wish: &Wish,
+    ) -> Result<Self, Failure> {
         let cannot = |error: io::Error| Failure::new(format!("the gate cannot be started: {error}"));
         let folder = tempfile::tempdir().map_err(cannot)?;
         let words = File::create(folder.path().join("words")).map_err(cannot)?;
@@ -260,7 +263,9 @@ impl Gate {
         if !app.python.is_empty() {
             command.arg("--python").arg(&app.python);
         }
-        command.arg("--config").arg(configuration);
+        if let Some(configuration) = configuration {
+            command.arg("--config").arg(configuration);
+        }
         command.arg("--listen").arg(format!("unix:{}", folder.path().join("gate.sock").display()));
         for (name, value) in [
             ("MANTLET_STATE_FOLDER", folder.path().join("state").into_os_string()),
@@ -274,14 +279,13 @@ impl Gate {
         }
         // Ctrl-C is for the review, which ends the gate when it has removed what it made.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(words);
-        let child = RefCell::new(command.spawn().map_err(cannot)?);
-        let gate = Self { child, folder };
+        let mut gate = Self { child: command.spawn().map_err(cannot)?, folder };
         loop {
             let words = gate.words();
             if words.contains("ready behind ") || wish.is_over() {
                 return Ok(gate);
             }
-            if gate.child.borrow_mut().try_wait().map_err(cannot)?.is_some() {
+            if gate.child.try_wait().map_err(cannot)?.is_some() {
                 return Err(Failure::new(format!(
                     "the app did not start behind the gate:\n{}",
                     words.trim_end()
@@ -301,13 +305,10 @@ impl Gate {
     }
 
     /// Ends it and the app behind it.
-    async fn stop(&self) {
-        let id = self.child.borrow().id();
-        if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(id, Signal::INT);
-        }
+    async fn stop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
         let since = Instant::now();
-        while since.elapsed() < STOP && matches!(self.child.borrow_mut().try_wait(), Ok(None)) {
+        while since.elapsed() < STOP && matches!(self.child.try_wait(), Ok(None)) {
             tokio::time::sleep(ASK_EVERY).await;
         }
     }
@@ -316,10 +317,9 @@ impl Gate {
 impl Drop for Gate {
     /// A gate that is left behind would keep the app.
     fn drop(&mut self) {
-        let child = self.child.get_mut();
-        if matches!(child.try_wait(), Ok(None)) {
-            let _ = child.kill();
-            let _ = child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }

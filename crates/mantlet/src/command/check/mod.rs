@@ -79,9 +79,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     } else if let Some(target) = target {
         ask(Place::There(target), &checked.loaded, model, &wish, &mut review)?;
     } else if is_asked {
-        let configuration = Proposal::of(&checked.loaded, &Review::default(), model, Level::Critical)?;
-        let (_folder, file, _) = configuration.read(flags(&arguments.contract))?;
-        ask(Place::Gated(&file), &checked.loaded, model, &wish, &mut review)?;
+        ask(Place::Gated(checked.loaded.file.as_deref()), &checked.loaded, model, &wish, &mut review)?;
     }
     if arguments.closing.write && !arguments.closing.prove {
         write(&Proposal::of(&checked.loaded, &review, model, level_of(&arguments.closing.close))?)?;
@@ -175,7 +173,7 @@ fn proven(
     let mut gated = reviewed(read, &proposed);
     supply::review(around, &mut gated);
     if !wish.is_over() {
-        ask(Place::Gated(&file), &proposed.loaded, model, wish, &mut gated)?;
+        ask(Place::Gated(Some(&file)), &proposed.loaded, model, wish, &mut gated)?;
     }
     if arguments.closing.write {
         write(&proposal)?;

@@ -2,7 +2,10 @@
 
 use std::{fs, io::Write as _, path::PathBuf};
 
-use mantlet_contract::{model::Contract, objects};
+use mantlet_contract::{
+    model::Contract,
+    objects::{self, Place},
+};
 use mantlet_review::{
     Evidence, Finding, Fix, Level, Owasp, Review,
     proposal::{self, merged},
@@ -96,13 +99,10 @@ fn shown_rules(findings: &[&Finding], contract: &Contract) -> Vec<String> {
     let mut rules = Vec::new();
     for finding in findings.iter().filter(|finding| finding.rule.owasp == Owasp::Api1 && is_asked(finding)) {
         let Some((methods, path)) = finding.subject.split_once(' ') else { continue };
-        let is_for = |proposal: &&objects::Proposal| {
-            proposal.missing.is_empty()
-                && proposal.paths.iter().any(|own| own == path)
-                && (proposal.methods.is_empty()
-                    || methods.split(',').all(|one| proposal.methods.iter().any(|own| own == one)))
-        };
-        rules.extend(proposals().find(is_for).map(|proposal| enforced(&proposal.to_toml())));
+        let place = Place { path: path.to_owned(), methods: methods.split(',').map(str::to_owned).collect() };
+        let mut complete = proposals().filter(|proposal| proposal.missing.is_empty());
+        let rule = complete.find(|proposal| proposal.is_for(&place));
+        rules.extend(rule.map(|proposal| enforced(&proposal.to_toml())));
     }
     rules.sort_unstable();
     rules.dedup();
