@@ -94,7 +94,7 @@ impl Target {
         Ok(Self::Tcp { host, port, is_https })
     }
 
-    /// Whether it is on this machine: nobody else is asked then.
+    /// Whether it is on this machine.
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Unix(_) => true,

@@ -276,7 +276,7 @@ pub(crate) struct AskingArguments {
     /// The target is not on this machine, and you may test it
     #[arg(long, requires = "target")]
     pub(crate) i_own_this: bool,
-    /// Ask as somebody: NAME=env:VARIABLE or NAME=file:PATH, with a token, `Header: value` or `cookie:NAME=VALUE`; `admin` is an administrator; repeat it
+    /// Ask as a user: NAME=env:VARIABLE or NAME=file:PATH, with a token, `Header: value` or `cookie:NAME=VALUE`; `admin` is an administrator; repeat it
     #[arg(long = "as", value_name = "NAME=CREDENTIAL")]
     pub(crate) identities: Vec<String>,
     /// Make accounts and objects in the app, change those alone, and remove them

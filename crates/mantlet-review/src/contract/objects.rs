@@ -2,7 +2,7 @@
 //!
 //! An operation with an id in its path is found if all of this holds:
 //!
-//! 1. its objects are somebody's: a foreign key leads to a user, or the app itself chooses them by the caller elsewhere;
+//! 1. its objects belong to users: a foreign key leads to a user, or the app itself chooses them by the caller elsewhere;
 //! 2. the gate has no rule about their owner;
 //! 3. all of its code was understood, and never looks at who is calling;
 //! 4. it is not for some callers only;
@@ -70,7 +70,7 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
     }
 }
 
-/// Tables, and variables in which the app keeps objects, whose objects are somebody's.
+/// Tables, and variables in which the app keeps objects, whose objects belong to users.
 fn owned<'a>(app: &'a App<'_>) -> BTreeSet<&'a str> {
     let tables = app.facts.contract.objects.iter().flat_map(|objects| &objects.tables);
     let by_keys =

@@ -21,7 +21,7 @@ use crate::{
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-/// The root of the repository, which whoever shows the report knows.
+/// The root of the repository, which the viewer of the report knows.
 const ROOT: &str = "%SRCROOT%";
 /// GitHub keeps so many results, and drops the rest.
 const SHOWN: usize = 5_000;

@@ -20,7 +20,7 @@ const MOST: usize = 6000;
 const LONGEST_WAIT: u64 = 10;
 const LONGEST_WAITS: u64 = 60;
 
-/// Somebody who asks.
+/// A user who asks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The name in the report.

@@ -387,7 +387,7 @@ fn hidden(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, review: &mut Review) 
             "health" | "healthz" | "ready" | "readyz" | "live" | "livez" | "ping" | "status" | ""
         );
         if exchange.is_success() && exchange.answer.json().is_some() && !is_health {
-            let message = format!("`{}` is not in the document, and answers everybody", known.name());
+            let message = format!("`{}` is not in the document, and answers all clients", known.name());
             let finding = Finding::new(&rules::HIDDEN_OPERATION, known.name(), message);
             review
                 .found(finding.shown_by(asker.evidence(exchange)).mended_by(rules::HIDDEN_OPERATION.remedy));

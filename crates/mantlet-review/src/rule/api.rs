@@ -12,11 +12,11 @@ rules! {
         "An attacker tries passwords and codes until one is right.",
         "Leave `throttle.sensitive` at `enforce`, or limit attempts in the app.";
     WRITE_WITHOUT_LOGIN = "write-without-login", High, Api2, None, 306,
-        "Nobody has to log in to change this",
+        "No login is needed to change this",
         "Anyone changes what other operations keep behind a login.",
         "Ask for a credential in the operation, or add an `[[authorization.allow]]` rule.";
     READ_WITHOUT_LOGIN = "read-without-login", Medium, Api2, None, 306,
-        "Nobody has to log in to read this",
+        "No login is needed to read this",
         "Anyone reads what other operations keep behind a login.",
         "Ask for a credential in the operation, or add an `[[authorization.allow]]` rule.";
     CREDENTIAL_NOT_CHECKED = "credential-not-checked", High, Api2, None, 287,
@@ -33,7 +33,7 @@ rules! {
         "Take a random key of at least 32 bytes from the environment or a file, and give it no default.";
     LITERAL_CREDENTIAL = "literal-credential", High, Api2, None, 798,
         "A credential stands in the code",
-        "Whoever reads the repository has it, and it is the same everywhere.",
+        "Every reader of the repository has it, and it is the same everywhere.",
         "Take it from the environment or a file, and give it no default.";
     TOKEN_NOT_VERIFIED = "token-not-verified", Critical, Api2, Some(Practice::Tokens), 347,
         "A token is read without a look at its signature",
@@ -57,7 +57,7 @@ rules! {
         "Keep hashes of passwords only, made with Argon2, scrypt or bcrypt.";
     PASSWORD_IN_ANSWER = "password-in-answer", High, Api3, None, 200,
         "An answer shows passwords or their hashes",
-        "Whoever gets the answer can guess passwords at leisure.",
+        "A client that gets the answer can guess passwords at leisure.",
         "Declare a response model without the field.";
     MORE_THAN_THE_MODEL = "more-than-the-model", Medium, Api3, None, 213,
         "An answer shows columns that other operations leave out",
@@ -157,7 +157,7 @@ rules! {
         "Leave `headers.mode` at `enforce`.";
     HTTPS_NOT_REQUIRED = "https-not-required", Info, Api8, Some(Practice::Https), 319,
         "Plain HTTP is not refused",
-        "Whoever is on the way reads passwords and tokens.",
+        "An attacker on the way reads passwords and tokens.",
         "Give Mantlet a certificate, or set `https.required = \"always\"` behind a proxy with one.";
     HOSTS_NOT_CHECKED = "hosts-not-checked", Info, Api8, None, 346,
         "Any host name is accepted",
@@ -165,7 +165,7 @@ rules! {
         "Set `host.allow`.";
     NO_AUDIT = "no-audit", Medium, Api8, Some(Practice::Logging), 778,
         "What was refused is not recorded",
-        "Nobody sees an attack, or can tell later what happened.",
+        "An attack is not seen, and what happened cannot be told later.",
         "Leave `audit.file` at its default, or name a file.";
     ONLY_REPORTED = "only-reported", Medium, Api8, None, 693,
         "The gate refuses nothing",
@@ -177,7 +177,7 @@ rules! {
         "Leave the control at its default.";
     HIDDEN_OPERATION = "hidden-operation", Low, Api9, None, 1059,
         "An operation is in no document",
-        "Nobody remembers it, and nobody looks after it.",
+        "It is forgotten, and not looked after.",
         "Document it, remove it, or set `contract.hidden-routes = \"reject\"`.";
     DEPRECATED_WITHOUT_SUNSET = "deprecated-without-sunset", Info, Api9, None, 1059,
         "A deprecated operation does not say when it ends",
@@ -189,11 +189,11 @@ rules! {
         "Remove the old version, or mark it `deprecated` and say when it ends.";
     PEER_NOT_VERIFIED = "peer-not-verified", High, Api10, None, 295,
         "The certificate of another service is not verified",
-        "Whoever is on the way answers in its place.",
+        "An attacker on the way answers in its place.",
         "Take `verify=False` out, and name the authority if it is your own.";
     PLAIN_CALL = "plain-call", Medium, Api10, None, 319,
         "Another service is asked over plain HTTP",
-        "Whoever is on the way reads and changes what is said.",
+        "An attacker on the way reads and changes what is said.",
         "Ask it over HTTPS.";
     CALL_WITHOUT_TIMEOUT = "call-without-timeout", Low, Api10, None, 400,
         "Another service is waited for without a limit",

@@ -10,6 +10,6 @@ rules! {
 
     ENTRY_UNMATCHED = "baseline-entry-unmatched", Low, Api9, None, 1059,
         "An accepted finding does not exist",
-        "The entry would hide the same weakness if it came back, and nobody would be asked.",
+        "The entry would hide the same weakness if it came back, and no person would be asked.",
         "Delete the entry.";
 }

@@ -5,19 +5,19 @@ use super::{Level, Owasp, Practice, Rule};
 rules! {
     OBJECT_OF_ANOTHER = "object-of-another", High, Api1, None, 639,
         "One user reads the object of another",
-        "A user who changes the id in a request reads what belongs to somebody else.",
+        "A user who changes the id in a request reads what belongs to another user.",
         "Add an `[[authorization.own]]` rule, or check the owner in the handler and answer 404.";
     OBJECT_CHANGED_BY_ANOTHER = "object-changed-by-another", High, Api1, None, 639,
         "One user changes or removes the object of another",
-        "A user who changes the id in a request overwrites or deletes what belongs to somebody else.",
+        "A user who changes the id in a request overwrites or deletes what belongs to another user.",
         "Add an `[[authorization.own]]` rule, or check the owner in the handler and answer 404.";
     OBJECT_WITHOUT_LOGIN = "object-without-login", High, Api2, None, 306,
         "The object of a user is read without a login",
-        "Everybody who guesses an id reads what belongs to a user.",
+        "A client that guesses an id reads what belongs to a user.",
         "Ask for a credential in this operation, and check the owner.";
     UNAUTHENTICATED = "unauthenticated", High, Api2, None, 306,
         "An operation that asks for a credential answers without one",
-        "The declared protection is not there: everybody can call it.",
+        "The declared protection is not there: every client can call it.",
         "Let the operation refuse a request without a valid credential.";
     TOKEN_LASTS_LONG = "token-lasts-long", Low, Api2, Some(Practice::Tokens), 613,
         "A token lasts longer than a day",
@@ -45,11 +45,11 @@ rules! {
         "Add an `[[authorization.allow]]` rule, or ask for the role in a dependency of the router.";
     SECRET_SHOWN = "secret-shown", High, Api3, None, 200,
         "An answer shows a password, a hash or a key",
-        "Whoever reads the answer cracks or uses what nobody but the app should know.",
+        "A client that reads the answer cracks or uses what only the app should know.",
         "Declare a response model without this field: see `[responses]`.";
     FIELD_NOT_DECLARED = "field-not-declared", Low, Api3, None, 213,
         "An answer shows fields that other answers leave out",
-        "What was added to a table is shown to everybody, because no model says what is.",
+        "What was added to a table is shown to all clients, because no model says what is.",
         "Declare a response model.";
     MASS_ASSIGNMENT = "mass-assignment", High, Api3, Some(Practice::Input), 915,
         "A request sets a field that it should not",
@@ -85,7 +85,7 @@ rules! {
         "List the origins that may: see `[cors]`.";
     ANY_ORIGIN = "any-origin", Low, Api8, Some(Practice::Cors), 942,
         "Pages of any site may read answers",
-        "A page of an attacker reads what the app says to everybody in the visitor's network.",
+        "A page of an attacker reads what the app says to every client in the visitor's network.",
         "List the origins that may: see `[cors]`.";
     ERROR_TELLS = "error-tells", Medium, Api8, None, 209,
         "An error shows the inside of the app",
@@ -104,11 +104,11 @@ rules! {
         "An attacker lets the app write links that lead to a site of the attacker.",
         "List the hosts that the app is known by: see `[host]`.";
     DOCS_REACHABLE = "docs-reachable", Low, Api9, None, 1059,
-        "The documentation is open to everybody",
+        "The documentation is open to all",
         "An attacker reads which operations there are, and what they take.",
         "Switch it off in production, or ask for a login.";
     HIDDEN_OPERATION = "hidden-operation-answers", Low, Api9, None, 912,
-        "An operation that is not documented answers everybody",
-        "What nobody lists, nobody looks after.",
+        "An operation that is not documented answers all clients",
+        "What is not listed is not looked after.",
         "Remove it, or ask for a credential.";
 }

@@ -5,12 +5,12 @@ use super::{Level, Owasp, Practice, Rule};
 rules! {
     NO_LOCK_FILE = "no-lock-file", Medium, Api8, Some(Practice::Dependencies), 1104,
         "Dependencies are not locked",
-        "Each build may install other versions, and nobody can tell which ones run in production.",
+        "Each build may install other versions, and it cannot be told which ones run in production.",
         "Commit a lock file with hashes: `uv lock`, `poetry lock`, `pdm lock` or `pip-compile --generate-hashes`.";
 
     LOCK_INCOMPLETE = "lock-incomplete", Medium, Api8, Some(Practice::Dependencies), 1104,
         "A dependency is missing in the lock file",
-        "The installer chooses its version anew each time, so an update that nobody looked at may run in production.",
+        "The installer chooses its version anew each time, so an update that was not looked at may run in production.",
         "Make the lock file anew, commit it, and install with a command that refuses an incomplete one (`uv sync --locked`).";
 
     LOCK_OUT_OF_STEP = "lock-out-of-step", Medium, Api8, Some(Practice::Dependencies), 1104,
@@ -20,12 +20,12 @@ rules! {
 
     LOCK_WITHOUT_HASHES = "lock-without-hashes", Medium, Api8, Some(Practice::Dependencies), 353,
         "Packages of the lock file have no digest",
-        "Whoever controls the index, or stands before it, can put another file in the place of a locked version.",
+        "An attacker who controls the index, or stands before it, can put another file in the place of a locked version.",
         "Make the lock file anew with digests of all files, from an index that has them.";
 
     REQUIREMENTS_WITHOUT_HASHES = "requirements-without-hashes", Low, Api8, Some(Practice::Dependencies), 353,
         "A requirements file names versions without digests",
-        "Whoever controls the index, or stands before it, can put another file in the place of a version.",
+        "An attacker who controls the index, or stands before it, can put another file in the place of a version.",
         "Write it with `pip-compile --generate-hashes` or `uv export`, and install with `pip install --require-hashes`.";
 
     LOCK_NOT_COMMITTED = "lock-not-committed", Low, Api8, Some(Practice::Dependencies), 1104,
@@ -55,7 +55,7 @@ rules! {
 
     SECRET_IN_IMAGE = "secret-in-image", High, Api8, Some(Practice::Tokens), 798,
         "A secret is written in a Dockerfile",
-        "Everybody who has the image or the repository reads it, in every version that was ever built.",
+        "Every holder of the image or the repository reads it, in every version that was ever built.",
         "Hand it over when the container starts. While building, use `RUN --mount=type=secret`. Replace the secret.";
 
     SECRET_BUILD_ARGUMENT = "secret-build-argument", Low, Api8, Some(Practice::Tokens), 538,
@@ -65,7 +65,7 @@ rules! {
 
     ENVIRONMENT_FILE_IN_IMAGE = "environment-file-in-image", Medium, Api8, Some(Practice::Tokens), 538,
         "A file with settings is copied into the image",
-        "Everybody who has the image reads the secrets in it.",
+        "Every holder of the image reads the secrets in it.",
         "Name it in `.dockerignore`, and hand the settings over when the container starts.";
 
     BUILD_TOOLS_IN_IMAGE = "build-tools-in-image", Low, Api8, Some(Practice::Images), 1104,
@@ -75,7 +75,7 @@ rules! {
 
     DEVELOPMENT_PACKAGES_IN_IMAGE = "development-packages-in-image", Low, Api8, Some(Practice::Images), 489,
         "Packages for development are installed in the image",
-        "More code that nobody looks after in production can be weak, or can be used by an attacker.",
+        "More code that is not looked after in production can be weak, or can be used by an attacker.",
         "Leave them out: `uv sync --no-dev`, `poetry install --only main`, `pdm sync --prod`.";
 
     NO_HEALTH_CHECK = "no-health-check", Low, Api8, Some(Practice::Images), 754,
@@ -95,7 +95,7 @@ rules! {
 
     SECRET_IN_COMPOSE = "secret-in-compose", High, Api8, Some(Practice::Tokens), 798,
         "A secret is written in a compose file",
-        "Everybody who has the repository reads it, in every version of the file.",
+        "Every holder of the repository reads it, in every version of the file.",
         "Take it from the environment (`${NAME}`), from an `env_file` outside of git, or from `secrets`. Replace the secret.";
 
     APP_PUBLISHED_PAST_GATE = "app-published-past-gate", Medium, Api8, Some(Practice::Images), 923,
@@ -105,17 +105,17 @@ rules! {
 
     SECRET_COMMITTED = "secret-committed", High, Api8, Some(Practice::Tokens), 798,
         "A token is in git",
-        "Everybody who has the repository, now or later, can use it. Removing the line leaves it in the history.",
+        "Every holder of the repository, now or later, can use it. Removing the line leaves it in the history.",
         "Take it back where it was issued, then remove it and read it from the environment.";
 
     PRIVATE_KEY_COMMITTED = "private-key-committed", High, Api2, Some(Practice::Tokens), 321,
         "A private key is in git",
-        "Everybody who has the repository, now or later, can sign or decrypt with it.",
+        "Every holder of the repository, now or later, can sign or decrypt with it.",
         "Make a new key, keep it outside of git, and stop trusting this one.";
 
     ENVIRONMENT_FILE_COMMITTED = "environment-file-committed", Medium, Api8, Some(Practice::Tokens), 538,
         "A file with secrets is in git",
-        "Everybody who has the repository, now or later, reads the secrets. Removing the file leaves them in the history.",
+        "Every holder of the repository, now or later, reads the secrets. Removing the file leaves them in the history.",
         "Replace the secrets, run `git rm --cached` on the file, and name it in `.gitignore`. Commit an example instead.";
 
     KEY_STORE_COMMITTED = "key-store-committed", Low, Api8, Some(Practice::Tokens), 321,
