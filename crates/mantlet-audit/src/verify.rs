@@ -1,0 +1,357 @@
+//! Whether a log is as it was written: line by line, in flat memory.
+//!
+//! What a log can prove by itself has an end: whoever holds the key of the next seal may write anything
+//! after the last one. A copy of the seals that lies elsewhere proves more ([`Verifier::expect`]).
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::{
+    Seal, Tree, base64,
+    key::PublicKey,
+    line::{self, Link, link_of, read_seq},
+    seal::{EVENT, origin_of},
+    tree,
+};
+
+/// What is wrong, and at which line. Numbers are those of the lines (`seq`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not a line of a log: not as Mantlet writes it.
+    NotALine,
+    /// This line is not as it was written.
+    Changed(u64),
+    /// One of two lines is not as it was written: nothing after them tells which.
+    ChangedOrNext(u64),
+    /// Lines are missing, from this one up to before that one.
+    Missing(u64, u64),
+    /// A line stands where another is due: it is there twice, was added, or stands in another place.
+    Unexpected {
+        /// The number that the line has.
+        found: u64,
+        /// The one that is due.
+        due: u64,
+    },
+    /// The log does not begin with its first line.
+    CutHead(u64),
+    /// Seals cover this many lines; the log has less.
+    CutTail {
+        /// So many lines were sealed.
+        sealed: u64,
+        /// So many are there.
+        found: u64,
+    },
+    /// The seal in this line was not made by the key that is due.
+    SealForged(u64),
+    /// The seal in this line is for other lines than those before it: they were written anew.
+    Rewritten {
+        /// The line of the seal.
+        seal: u64,
+        /// The lines up to here are as they were sealed.
+        proven: u64,
+    },
+    /// A copy of the seals has another seal for so many lines.
+    SealDiffers(u64),
+    /// The copy of the seals is of another log.
+    OtherLog {
+        /// What this log is called.
+        found: String,
+        /// What the other one is called.
+        due: String,
+    },
+    /// The log goes on with a new first key from this line on.
+    KeyAnew(u64),
+    /// There is no line.
+    Empty,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotALine => write!(f, "this is not a line that Mantlet has written"),
+            Self::Changed(seq) => write!(f, "record {seq} was changed after it was written"),
+            Self::ChangedOrNext(seq) => {
+                write!(f, "record {seq} or {} was changed after it was written", seq + 1)
+            }
+            Self::Missing(from, to) if from + 1 == *to => write!(f, "record {from} is missing"),
+            Self::Missing(from, to) => write!(f, "records {from} to {} are missing", to - 1),
+            Self::Unexpected { found, due } => write!(
+                f,
+                "record {found} stands where record {due} is due: it was added, copied or moved"
+            ),
+            Self::CutHead(first) => write!(f, "the log begins with record {first}: the records before it are missing"),
+            Self::CutTail { sealed, found } => write!(
+                f,
+                "the end is missing: {sealed} records were sealed, and {found} are here"
+            ),
+            Self::SealForged(seq) => write!(f, "the seal in record {seq} was not made with the key that was due"),
+            Self::Rewritten { seal, proven } => write!(
+                f,
+                "the records from {proven} up to the seal in record {seal} are not those that were sealed: they were written anew"
+            ),
+            Self::SealDiffers(size) => write!(
+                f,
+                "the log has other records than those that the copy of its seals was made for, among its first {size}"
+            ),
+            Self::OtherLog { found, due } => write!(f, "this is the log {found}, and the seals are of {due}"),
+            Self::KeyAnew(seq) => write!(f, "the keys of the seals begin anew at record {seq}: nothing proves that the log is still the same"),
+            Self::Empty => write!(f, "there are no records"),
+        }
+    }
+}
+
+/// What was proven so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proven {
+    /// What the log is called.
+    pub origin: String,
+    /// The number of lines that were read.
+    pub lines: u64,
+    /// The number of seals.
+    pub seals: u64,
+    /// The number of lines that the last seal covers.
+    pub sealed: u64,
+    /// When that seal was made.
+    pub sealed_at: Option<Timestamp>,
+    /// Whether the last line says that Mantlet has closed the log.
+    pub is_closed: bool,
+    /// How many of the seals of a copy were met.
+    pub met: u64,
+}
+
+/// Reads a log line by line.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    tree: Tree,
+    prev: Option<Link>,
+    key: Option<PublicKey>,
+    /// The number of a line whose link does not fit: the next line tells which of the two was changed.
+    odd: Option<u64>,
+    proven: Proven,
+    /// Seals of a copy that are still to come, by their size.
+    expected: BTreeMap<u64, Seal>,
+    /// The seal of the copy that the next line has to be.
+    next: Option<Seal>,
+    /// Seals of the log's own file of seals: they need not be believed, but lines may not be less.
+    sealed: u64,
+}
+
+/// What the verifier reads of a line that opens a log or a file.
+#[derive(Deserialize)]
+struct Opened {
+    security_event: String,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    seal: Option<String>,
+}
+
+/// The event of the first line of a log.
+pub const OPENED: &str = "log-opened";
+/// The event of the last line of a log that was closed.
+pub const CLOSED: &str = "log-closed";
+/// The event of a line after which keys begin anew.
+pub const KEY_ANEW: &str = "log-key-anew";
+
+impl Verifier {
+    /// For a log from its first line on.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Goes on after a seal that is known from elsewhere: lines before it need not be there.
+    pub fn after(seal: &Seal, tree: Tree, prev: Link) -> Self {
+        let proven = Proven {
+            origin: seal.origin.clone(),
+            sealed: seal.size,
+            sealed_at: Some(seal.time),
+            ..Proven::default()
+        };
+        Self { tree, prev: Some(prev), proven, ..Self::default() }
+    }
+
+    /// Expects the seals of a copy that was kept elsewhere.
+    pub fn expect(&mut self, seals: impl IntoIterator<Item = Seal>) {
+        self.expected.extend(seals.into_iter().map(|seal| (seal.size, seal)));
+    }
+
+    /// The log's own file of seals says that there are as many lines.
+    pub fn expect_lines(&mut self, sealed: u64) {
+        self.sealed = self.sealed.max(sealed);
+    }
+
+    /// The number of the line that is due.
+    pub const fn due(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// What was proven so far.
+    pub const fn proven(&self) -> &Proven {
+        &self.proven
+    }
+
+    /// Judges the next line, which is without its end.
+    pub fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let Some((seq, prev)) = read_seq(line) else { return Err(Fault::NotALine) };
+        if let Some(odd) = self.odd {
+            // The line before this one does not fit the one before it.
+            let before_fits = self.prev.as_deref() == Some(prev) && seq == odd + 1;
+            return Err(if before_fits { Fault::Changed(odd - 1) } else { Fault::ChangedOrNext(odd - 1) });
+        }
+        let due = self.due();
+        if seq != due {
+            return Err(match () {
+                () if self.prev.is_none() => Fault::CutHead(seq),
+                () if seq > due => Fault::Missing(due, seq),
+                () => Fault::Unexpected { found: seq, due },
+            });
+        }
+        let fits = match &self.prev {
+            Some(link) => link == prev,
+            None => prev.is_empty(),
+        };
+        let event = event_of(line);
+        if let Some(seal) = self.next.take()
+            && !(event == Some(Event::Sealed) && line_of(seq, prev, &seal) == line)
+        {
+            return Err(Fault::SealForged(seq));
+        }
+        if !fits {
+            if seq == 0 {
+                return Err(Fault::Changed(0));
+            }
+            self.odd = Some(seq);
+        } else if let Some(event) = event {
+            self.event(seq, line, event)?;
+        } else {
+            self.proven.is_closed = false;
+        }
+        self.prev = Some(link_of(line));
+        self.tree.push(tree::leaf(line));
+        self.proven.lines += 1;
+        self.meet()
+    }
+
+    /// Judges the end of the log.
+    pub fn end(&mut self) -> Result<(), Fault> {
+        if let Some(odd) = self.odd {
+            return Err(Fault::ChangedOrNext(odd - 1));
+        }
+        let found = self.tree.size();
+        if found == 0 && self.expected.is_empty() && self.sealed == 0 {
+            return Err(Fault::Empty);
+        }
+        let sealed = self.expected.keys().next_back().copied().unwrap_or_default().max(self.sealed);
+        if sealed > found { Err(Fault::CutTail { sealed, found }) } else { Ok(()) }
+    }
+
+    /// Holds the lines so far against a seal of the copy.
+    fn meet(&mut self) -> Result<(), Fault> {
+        let Some(seal) = self.expected.remove(&self.tree.size()) else { return Ok(()) };
+        if self.odd.is_some() {
+            return Ok(());
+        }
+        if seal.origin != self.proven.origin {
+            return Err(Fault::OtherLog { found: self.proven.origin.clone(), due: seal.origin });
+        }
+        if seal.root != self.tree.root() {
+            return Err(Fault::SealDiffers(seal.size));
+        }
+        self.proven.met += 1;
+        self.proven.sealed = self.proven.sealed.max(seal.size);
+        self.next = Some(seal);
+        Ok(())
+    }
+
+    fn event(&mut self, seq: u64, line: &[u8], event: Event) -> Result<(), Fault> {
+        self.proven.is_closed = matches!(event, Event::Closed | Event::Sealed) && self.proven.is_closed
+            || event == Event::Closed;
+        let Ok(said) = serde_json::from_slice::<Opened>(line) else { return Err(Fault::Changed(seq)) };
+        match event {
+            Event::Opened if seq == 0 => {
+                let key = said.key.as_deref().and_then(base64::decode_exact);
+                let Some(key) = key else { return Err(Fault::Changed(0)) };
+                self.proven.origin = origin_of(&key);
+                self.key = Some(key);
+            }
+            Event::KeyAnew => return Err(Fault::KeyAnew(seq)),
+            Event::Sealed if said.security_event == EVENT => self.seal(seq, line, said.seal.as_deref())?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, seq: u64, line: &[u8], note: Option<&str>) -> Result<(), Fault> {
+        let Some(seal) = note.and_then(Seal::read) else { return Err(Fault::SealForged(seq)) };
+        // A seal is due by the key that the seal before it names. Without any before it, it is believed.
+        let is_due = self.key.as_ref().is_none_or(|key| seal.is_signed_by(key));
+        // Its line says what it says and nothing else: for nothing seals that line itself for now.
+        let whole = line_of(seq, self.prev.as_deref().unwrap_or_default(), &seal);
+        if !is_due || seal.origin != self.proven.origin || whole != line {
+            return Err(Fault::SealForged(seq));
+        }
+        if seal.size != seq || seal.root != self.tree.root() {
+            return Err(Fault::Rewritten { seal: seq, proven: self.proven.sealed });
+        }
+        self.key = Some(seal.next);
+        self.proven.seals += 1;
+        self.proven.sealed = seal.size;
+        self.proven.sealed_at = Some(seal.time);
+        Ok(())
+    }
+}
+
+/// The line that a log has for a seal.
+fn line_of(seq: u64, prev: &str, seal: &Seal) -> Vec<u8> {
+    line::write(seq, prev, &seal.record())
+}
+
+/// Lines that mean something to the verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Opened,
+    Closed,
+    KeyAnew,
+    Sealed,
+}
+
+/// Found without reading the line as JSON: only few lines are ours, and these begin alike.
+fn event_of(line: &[u8]) -> Option<Event> {
+    let at = memchr::memmem::find(line, b"\"security_event\":\"")?;
+    let rest = line.get(at + 18..)?;
+    let event = rest.get(..memchr::memchr(b'"', rest)?)?;
+    [(OPENED, Event::Opened), (CLOSED, Event::Closed), (KEY_ANEW, Event::KeyAnew), (EVENT, Event::Sealed)]
+        .into_iter()
+        .find(|(name, _)| name.as_bytes() == event)
+        .map(|(_, event)| event)
+}
+
+/// The first line of a log, as a record.
+pub fn opening(key: &PublicKey, time: Timestamp) -> Vec<u8> {
+    record(OPENED, time, &[("log", origin_of(key)), ("key", base64::encode_padded(key))])
+}
+
+/// A record of the log itself.
+pub fn record(event: &str, time: Timestamp, fields: &[(&str, String)]) -> Vec<u8> {
+    /// In the order of its fields.
+    struct Fields<'a>(&'a str, Timestamp, &'a [(&'a str, String)]);
+
+    impl Serialize for Fields<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut record = serializer.serialize_map(None)?;
+            record.serialize_entry("time", &self.1)?;
+            record.serialize_entry("security_event", self.0)?;
+            for (name, value) in self.2 {
+                record.serialize_entry(name, value)?;
+            }
+            record.end()
+        }
+    }
+
+    serde_json::to_vec(&Fields(event, time, fields)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
