@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     Key, Seal, SealLine, Tree,
+    key::PublicKey,
     line::{self, Link, link_of, read_seq},
     tree,
 };
@@ -22,7 +23,17 @@ pub struct Chain {
 impl Chain {
     /// A log without a line. It is called after its first key.
     pub fn new(first: &Key) -> Self {
-        Self { origin: crate::seal::origin_of(&first.public()), tree: Tree::default(), prev: Link::new() }
+        Self::named_after(&first.public())
+    }
+
+    /// The same, of a log whose first key is known from its first line.
+    pub fn named_after(first: &PublicKey) -> Self {
+        Self { origin: crate::seal::origin_of(first), tree: Tree::default(), prev: Link::new() }
+    }
+
+    /// Adds the line of a seal, which says nothing else.
+    pub fn add_seal(&mut self, seal: &Seal) {
+        self.add(&seal.record());
     }
 
     /// Goes on from a seal; none if its parts do not fit together.

@@ -6,13 +6,14 @@
 //! is forgotten once the next one is derived from it, so that who gets the key of today cannot sign what
 //! was written yesterday.
 //!
-//! The crate knows bytes: no requests, no paths, no threads, no clock.
+//! The crate knows bytes and reads files: no requests, no threads, no clock, and it writes nothing.
 
 mod base64;
 mod line;
 mod seal;
 
 pub mod chain;
+pub mod files;
 pub mod key;
 pub mod note;
 pub mod proof;

@@ -9,7 +9,7 @@ use houses::{House, check};
 
 const HOUSES: [House; 1] = [House {
     folder: &[],
-    floors: &[&["base64", "tree"], &["key", "line"], &["note"], &["seal"], &["chain", "proof", "verify"]],
+    floors: &[&["base64", "tree"], &["key", "line"], &["note"], &["seal"], &["chain", "files", "proof", "verify"]],
     imports: 8,
 }];
 

@@ -61,8 +61,13 @@ pub enum Fault {
         /// What the other one is called.
         due: String,
     },
-    /// The log goes on with a new first key from this line on.
-    KeyAnew(u64),
+    /// The log says that it was begun because another one could not go on.
+    Anew {
+        /// The other one.
+        after: String,
+        /// Why it could not.
+        why: String,
+    },
     /// There is no line.
     Empty,
 }
@@ -96,7 +101,10 @@ impl fmt::Display for Fault {
                 "the log has other records than those that the copy of its seals was made for, among its first {size}"
             ),
             Self::OtherLog { found, due } => write!(f, "this is the log {found}, and the seals are of {due}"),
-            Self::KeyAnew(seq) => write!(f, "the keys of the seals begin anew at record {seq}: nothing proves that the log is still the same"),
+            Self::Anew { after, why } => write!(
+                f,
+                "this log was begun because {after} could not go on: {why}. Nothing proves that no records were lost in between"
+            ),
             Self::Empty => write!(f, "there are no records"),
         }
     }
@@ -134,6 +142,8 @@ pub struct Verifier {
     expected: BTreeMap<u64, Seal>,
     /// The seal of the copy that the next line has to be.
     next: Option<Seal>,
+    /// What the log is to be called.
+    accepted: Option<String>,
     /// Seals of the log's own file of seals: they need not be believed, but lines may not be less.
     sealed: u64,
 }
@@ -146,14 +156,16 @@ struct Opened {
     key: Option<String>,
     #[serde(default)]
     seal: Option<String>,
+    #[serde(default)]
+    after: Option<String>,
+    #[serde(default)]
+    why: Option<String>,
 }
 
 /// The event of the first line of a log.
 pub const OPENED: &str = "log-opened";
 /// The event of the last line of a log that was closed.
 pub const CLOSED: &str = "log-closed";
-/// The event of a line after which keys begin anew.
-pub const KEY_ANEW: &str = "log-key-anew";
 
 impl Verifier {
     /// For a log from its first line on.
@@ -180,6 +192,11 @@ impl Verifier {
     /// The log's own file of seals says that there are as many lines.
     pub fn expect_lines(&mut self, sealed: u64) {
         self.sealed = self.sealed.max(sealed);
+    }
+
+    /// This log is known, even if it was begun because another one could not go on.
+    pub fn accept(&mut self, origin: String) {
+        self.accepted = Some(origin);
     }
 
     /// The number of the line that is due.
@@ -240,6 +257,9 @@ impl Verifier {
             return Err(Fault::ChangedOrNext(odd - 1));
         }
         let found = self.tree.size();
+        if let Some(due) = self.accepted.as_ref().filter(|due| found > 0 && **due != self.proven.origin) {
+            return Err(Fault::OtherLog { found: self.proven.origin.clone(), due: due.clone() });
+        }
         if found == 0 && self.expected.is_empty() && self.sealed == 0 {
             return Err(Fault::Empty);
         }
@@ -275,8 +295,10 @@ impl Verifier {
                 let Some(key) = key else { return Err(Fault::Changed(0)) };
                 self.proven.origin = origin_of(&key);
                 self.key = Some(key);
+                if let Some(after) = said.after.filter(|_| self.accepted.as_ref() != Some(&self.proven.origin)) {
+                    return Err(Fault::Anew { after, why: said.why.unwrap_or_default() });
+                }
             }
-            Event::KeyAnew => return Err(Fault::KeyAnew(seq)),
             Event::Sealed if said.security_event == EVENT => self.seal(seq, line, said.seal.as_deref())?,
             _ => {}
         }
@@ -313,7 +335,6 @@ fn line_of(seq: u64, prev: &str, seal: &Seal) -> Vec<u8> {
 enum Event {
     Opened,
     Closed,
-    KeyAnew,
     Sealed,
 }
 
@@ -322,15 +343,37 @@ fn event_of(line: &[u8]) -> Option<Event> {
     let at = memchr::memmem::find(line, b"\"security_event\":\"")?;
     let rest = line.get(at + 18..)?;
     let event = rest.get(..memchr::memchr(b'"', rest)?)?;
-    [(OPENED, Event::Opened), (CLOSED, Event::Closed), (KEY_ANEW, Event::KeyAnew), (EVENT, Event::Sealed)]
+    [(OPENED, Event::Opened), (CLOSED, Event::Closed), (EVENT, Event::Sealed)]
         .into_iter()
         .find(|(name, _)| name.as_bytes() == event)
         .map(|(_, event)| event)
 }
 
-/// The first line of a log, as a record.
-pub fn opening(key: &PublicKey, time: Timestamp) -> Vec<u8> {
-    record(OPENED, time, &[("log", origin_of(key)), ("key", base64::encode_padded(key))])
+/// The first line of a log, as a record; and which log could not go on before it, and why.
+pub fn opening(key: &PublicKey, time: Timestamp, before: Option<(String, String)>) -> Vec<u8> {
+    let mut fields = vec![("log", origin_of(key)), ("key", base64::encode_padded(key))];
+    if let Some((after, why)) = before {
+        fields.extend([("after", after), ("why", why)]);
+    }
+    record(OPENED, time, &fields)
+}
+
+/// The first key of a log, from its first line.
+pub fn key_of_opening(line: &[u8]) -> Option<PublicKey> {
+    let is_first = read_seq(line)?.0 == 0 && event_of(line) == Some(Event::Opened);
+    let said: Opened = serde_json::from_slice(line).ok().filter(|_| is_first)?;
+    base64::decode_exact(said.key.as_deref()?)
+}
+
+/// The key of the next seal, from the line of a seal.
+pub fn next_key_of(line: &[u8]) -> Option<PublicKey> {
+    (event_of(line) == Some(Event::Sealed)).then(|| seal_of(line))?.map(|seal| seal.next)
+}
+
+/// The seal in a line, if it is the line of one.
+pub fn seal_of(line: &[u8]) -> Option<Seal> {
+    let said: Opened = serde_json::from_slice(line).ok()?;
+    Seal::read(&said.seal.filter(|_| said.security_event == EVENT)?)
 }
 
 /// A record of the log itself.

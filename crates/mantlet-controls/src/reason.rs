@@ -215,6 +215,10 @@ reasons! {
     /// recorded. An API key that only other gates may know is refused.
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages],
         "The API key cannot be verified at the moment; try again shortly";
+    /// Records of requests cannot be kept, and `audit.fsync = "record"` lets no request pass without its
+    /// record.
+    AuditUnavailable = "audit-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages],
+        "Temporarily unavailable; try again shortly";
     // The next three details are FastAPI's own, word for word.
     /// No route of the app has this path.
     RouteUnknown = "route-unknown", NOT_FOUND, [keeps_open],
@@ -528,6 +532,7 @@ mod tests {
         "rate-limited",
         "quota-exceeded",
         "store-unavailable",
+        "audit-unavailable",
         "route-unknown",
         "route-method-unknown",
         "route-hidden",

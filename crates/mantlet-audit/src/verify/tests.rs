@@ -19,7 +19,7 @@ impl Log {
         let key = Key::random().unwrap();
         let mut log = Self { lines: Vec::new(), seals: Vec::new(), key };
         let mut chain = Chain::new(&log.key);
-        log.push(chain.add(&opening(&log.key.public(), at(0))));
+        log.push(chain.add(&opening(&log.key.public(), at(0), None)));
         for round in 0..rounds {
             for n in 0..6 {
                 let record = format!("{{\"time\":\"t\",\"security_event\":\"request-refused\",\"n\":{round}{n}}}");
@@ -250,4 +250,21 @@ fn lines_before_a_known_seal_need_not_be_there() {
     }
     verifier.end().unwrap();
     assert_eq!(verifier.proven().seals, 3);
+}
+
+#[test]
+fn a_log_that_was_begun_after_another_says_so() {
+    let key = Key::random().unwrap();
+    let mut chain = Chain::new(&key);
+    let before = Some(("mantlet-audit/0011223344556677".to_owned(), "its key is not there".to_owned()));
+    let line = chain.add(&opening(&key.public(), at(0), before));
+    let lines = [line[..line.len() - 1].to_vec()];
+    assert!(matches!(judge(&lines, &[], 0), Err(Fault::Anew { .. })));
+    let mut verifier = Verifier::new();
+    verifier.accept(chain.origin().to_owned());
+    verifier.line(&lines[0]).unwrap();
+    verifier.end().unwrap();
+    let mut verifier = Verifier::new();
+    verifier.accept("mantlet-audit/0011223344556677".to_owned());
+    assert!(verifier.line(&lines[0]).is_err());
 }

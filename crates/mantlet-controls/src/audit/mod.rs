@@ -8,7 +8,7 @@
 mod once;
 mod sums;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -438,6 +438,16 @@ pub trait Sink {
 
     /// The same, for later. Without it, findings in a response that streams are not recorded.
     fn keep(&self) -> Option<Keep> {
+        None
+    }
+
+    /// Whether records cannot be kept at the moment, so that requests have to be refused.
+    fn is_failing(&self) -> bool {
+        false
+    }
+
+    /// Whether all records so far are kept, where a response has to wait for that.
+    fn settled(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
         None
     }
 

@@ -42,6 +42,11 @@ where
 {
     let (policy, audit) = (road.policy, road.audit);
 
+    // audit: can a record of this request be kept? Before anything is done that would need one.
+    if audit.is_failing() {
+        return Err(Reason::AuditUnavailable.into());
+    }
+
     // bans: is this address banned? Before anything else is judged, so that it costs next to
     // nothing.
     road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;

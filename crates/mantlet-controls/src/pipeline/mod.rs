@@ -178,7 +178,14 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
-    outbound::finish(&road, ended)
+    let answer = outbound::finish(&road, ended);
+    // audit: without its record nothing leaves, where that is configured.
+    if let Some(settled) = audit.settled()
+        && !settled.await
+    {
+        return outbound::unrecorded(&road);
+    }
+    answer
 }
 
 /// An answer that was looked into, and what it shows.

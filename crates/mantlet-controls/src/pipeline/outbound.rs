@@ -81,6 +81,14 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
     answer
 }
 
+/// The response in the place of one whose record could not be kept.
+pub(super) fn unrecorded<B: Body<Data = Bytes>, S: Sink>(road: &Road<'_, S>) -> Response<ResponseBody<B>> {
+    let mut answer = response::refuse(&road.call, &Reason::AuditUnavailable.into()).map(ResponseBody::own);
+    road.policy.cors.set_headers_for(road.call.origin.as_ref(), answer.headers_mut());
+    set_headers(road, &mut answer);
+    answer
+}
+
 /// Bytes of a response that a client may take long to read.
 const LONG: u64 = 1 << 20;
 
@@ -92,7 +100,9 @@ fn goes_on<B: Body<Data = Bytes>>(answer: &Response<ResponseBody<B>>) -> bool {
 
 /// Records a refusal. A client that has left was not refused.
 fn tell<S: Sink>(road: &Road<'_, S>, refusal: &Refusal, seen: Option<&str>) {
-    if refusal.repeated {
+    if refusal.reason == Reason::AuditUnavailable {
+        // There is nowhere to record it.
+    } else if refusal.repeated {
         road.audit.repeated(&road.call, refusal.reason, Mode::Enforce);
     } else if refusal.reason != Reason::BodyIncomplete || road.call.version == Version::HTTP_2 {
         road.audit.record(Record::of(&road.call, refusal, Mode::Enforce).about(seen));

@@ -295,6 +295,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::Http2Malformed
         | Reason::QuotaExceeded
         | Reason::StoreUnavailable
+        | Reason::AuditUnavailable
         | Reason::IssuerUnavailable
         | Reason::DpopMemoryFull
         | Reason::LogoutInvalid

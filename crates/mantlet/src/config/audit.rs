@@ -1,8 +1,12 @@
 //! `[audit]`: where records go.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use mantlet_gateway::{audit_log::AuditConfig, guarded::Kind};
+use mantlet_controls::config::units::{Size, Span};
+use mantlet_gateway::{
+    audit_log::{Anchor, AuditConfig, Sync},
+    guarded::Kind,
+};
 use serde::{Deserialize, Serialize};
 
 /// `[audit]`
@@ -13,11 +17,44 @@ pub(crate) struct Config {
     pub(crate) file: String,
     /// Whether refusals are shown on the terminal. Default yes.
     pub(crate) terminal: bool,
+    /// When the disk has to have a record: `record` (before the response; if the disk cannot take it,
+    /// requests are refused), a time, or `os`. Default `100ms`.
+    pub(crate) fsync: Fsync,
+    /// The size from which on the file is renamed after its first record, and a new one begun; `0` for
+    /// never. Default 256 MiB.
+    pub(crate) rotate: Size,
+    /// How often a log with new records is sealed. Default 1 min.
+    pub(crate) seal: Span,
+    /// Where seals go beside the file of seals: `terminal`, or the path of a file. Default nowhere.
+    pub(crate) anchors: Vec<String>,
+}
+
+/// When the disk has to have a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Fsync {
+    Named(Named),
+    Every(Span),
+}
+
+/// A word in the place of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Named {
+    Record,
+    Os,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { file: String::new(), terminal: true }
+        Self {
+            file: String::new(),
+            terminal: true,
+            fsync: Fsync::Every(Span(Duration::from_millis(100))),
+            rotate: Size(256 << 20),
+            seal: Span::secs(60),
+            anchors: Vec::new(),
+        }
     }
 }
 
@@ -29,6 +66,23 @@ impl Config {
             "" => (Some(state_folder.join("audit.jsonl")), Kind::Own),
             path => (Some(path.into()), Kind::Named),
         };
-        AuditConfig { file, kind, terminal: self.terminal }
+        AuditConfig {
+            file,
+            kind,
+            terminal: self.terminal,
+            state: Some(state_folder.to_owned()),
+            sync: match self.fsync {
+                Fsync::Named(Named::Record) => Sync::Record,
+                Fsync::Named(Named::Os) => Sync::Os,
+                Fsync::Every(span) => Sync::Every(span.0),
+            },
+            rotate: self.rotate.0,
+            seal: self.seal.0,
+            anchors: self.anchors.iter().map(|anchor| anchor_of(anchor)).collect(),
+        }
     }
+}
+
+fn anchor_of(text: &str) -> Anchor {
+    if text == "terminal" { Anchor::Terminal } else { Anchor::File(text.into()) }
 }

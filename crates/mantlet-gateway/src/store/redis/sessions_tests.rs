@@ -67,7 +67,7 @@ impl Redis {
         let path = folder.path().join("sessions.jsonl");
         let known = Sessions::default();
         let file = SessionFile::open(path, known.clone(), true).unwrap();
-        let audit = AuditConfig { file: None, kind: guarded::Kind::Own, terminal: false };
+        let audit = AuditConfig::without_file(false);
         let config = StoreConfig {
             url: format!("redis+unix://{}", self.socket().display()).into(),
             authority: None,

@@ -1,0 +1,215 @@
+//! Audit records, as JSON lines in a file and as short lines on the terminal.
+//!
+//! Records are queued and written by a thread of their own, so that a slow disk does not slow
+//! requests down. A full queue loses records. Their number is shown on the terminal and recorded in
+//! the file.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `writer` | the thread: takes records from the queue, writes, seals |
+//! | `open` | how a log goes on where it was left |
+//! | `file` | the file: lines that are linked to each other, seals, rotation |
+//! | `seals` | the key of the next seal, the file of seals, copies elsewhere |
+//! | `terminal` | what a person reads |
+
+mod file;
+mod open;
+mod seals;
+mod terminal;
+mod writer;
+
+use std::{
+    io,
+    path::PathBuf,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use mantlet_controls::{
+    Call, Mode, Reason,
+    audit::{self, Keep, Record, Sink, Sums},
+};
+use tokio::sync::oneshot;
+
+use self::{terminal::Terminal, writer::Writer};
+use crate::guarded::Kind;
+
+/// Records that may wait to be written.
+const QUEUE: usize = 16_384;
+
+/// When the disk has to have a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// When the operating system thinks so.
+    Os,
+    /// After so long at most.
+    Every(Duration),
+    /// Before the client gets the response. If the disk cannot take it, requests are refused.
+    Record,
+}
+
+/// Where seals go beside the file of seals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anchor {
+    /// Standard error, which is the journal of systemd or the log of a container.
+    Terminal,
+    /// A file, best on another machine.
+    File(PathBuf),
+}
+
+/// Where records are written.
+#[derive(Debug, Clone)]
+pub struct AuditConfig {
+    /// The file of JSON lines, if records are written to one.
+    pub file: Option<PathBuf>,
+    /// Whether the operator named the file, or it is our own.
+    pub kind: Kind,
+    /// Whether the terminal (standard error) shows refusals.
+    pub terminal: bool,
+    /// Where seals and their key are kept if that is not possible beside the file.
+    pub state: Option<PathBuf>,
+    /// When the disk has to have a record.
+    pub sync: Sync,
+    /// How long a file may grow before it is renamed, in bytes; 0 for any length.
+    pub rotate: u64,
+    /// How often a log with new records is sealed.
+    pub seal: Duration,
+    /// Where seals go.
+    pub anchors: Vec<Anchor>,
+}
+
+impl AuditConfig {
+    /// Only the terminal, or nothing at all.
+    pub const fn without_file(terminal: bool) -> Self {
+        Self {
+            file: None,
+            kind: Kind::Named,
+            terminal,
+            state: None,
+            sync: Sync::Os,
+            rotate: 0,
+            seal: Duration::MAX,
+            anchors: Vec::new(),
+        }
+    }
+}
+
+/// Takes records without waiting.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    queue: SyncSender<Message>,
+    shared: Arc<Progress>,
+    sums: Arc<Sums>,
+    /// Whether a response waits for its records.
+    waits: bool,
+}
+
+/// What the writer and those who hand it records know of each other.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Records that did not find room in the queue.
+    lost: AtomicU64,
+    /// Records that were handed over, counted before they are.
+    sent: AtomicU64,
+    /// Those of them that the disk has.
+    settled: AtomicU64,
+    /// The last attempt to write has failed.
+    is_failing: AtomicBool,
+}
+
+/// The thread that writes. It ends when told to, after it has written the queue.
+#[derive(Debug)]
+pub struct AuditWriter {
+    queue: SyncSender<Message>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Box<Record>),
+    /// Says whether the disk has all records before this.
+    Settle(oneshot::Sender<bool>),
+    /// Reopen the file: it may have been moved away.
+    Reopen,
+    End,
+}
+
+impl AuditLog {
+    /// Opens the file (made with mode 0600; existing records are kept) and starts the writer.
+    pub fn open(config: &AuditConfig) -> io::Result<(Self, AuditWriter)> {
+        let file = config.file.as_deref().map(|path| open::open(config, path)).transpose()?;
+        let (queue, records) = sync_channel(QUEUE);
+        let (shared, sums) = (Arc::<Progress>::default(), Arc::<Sums>::default());
+        let waits = file.as_ref().is_some_and(file::LogFile::loses_nothing);
+        let terminal = config.terminal.then(Terminal::new);
+        let writer = Writer::new(file, terminal, Arc::clone(&shared), Arc::clone(&sums));
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
+        Ok((Self { queue: queue.clone(), shared, sums, waits }, AuditWriter { queue, thread }))
+    }
+
+    /// Whether the disk has all records that were handed over before this.
+    async fn settle(&self) -> bool {
+        // Counted before they are handed over: so none of them is overlooked.
+        let sent = self.shared.sent.load(SeqCst);
+        if self.shared.settled.load(SeqCst) >= sent {
+            return true;
+        }
+        let (tell, told) = oneshot::channel();
+        self.queue.try_send(Message::Settle(tell)).is_ok() && told.await.unwrap_or(false)
+    }
+}
+
+impl Sink for AuditLog {
+    fn record(&self, record: Record) {
+        // Of a flood only a few records are kept, so the queue has room for others.
+        if !self.sums.keeps(&record, Instant::now()) {
+            return;
+        }
+        self.shared.sent.fetch_add(1, SeqCst);
+        if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
+            self.shared.lost.fetch_add(1, Relaxed);
+            self.shared.settled.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn is_failing(&self) -> bool {
+        self.waits && self.shared.is_failing.load(Relaxed)
+    }
+
+    fn settled(&self) -> Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> {
+        self.waits.then(|| Box::pin(self.settle()) as _)
+    }
+
+    fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
+        self.sums.count(audit::event(mode), reason, call.client.address, Instant::now());
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        let log = self.clone();
+        Some(Arc::new(move |record| log.record(record)))
+    }
+}
+
+impl AuditWriter {
+    /// Reopens the file, after log rotation has moved the old one away.
+    pub fn reopen(&self) {
+        // Fails only if the thread has ended already.
+        let _ = self.queue.send(Message::Reopen);
+    }
+
+    /// Writes the queue and ends.
+    pub fn finish(self) {
+        // Both fail only if the thread has ended already.
+        let _ = self.queue.send(Message::End);
+        let _ = self.thread.join();
+    }
+}
