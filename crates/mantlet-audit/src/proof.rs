@@ -45,7 +45,9 @@ impl Proof {
         let index = lines.next().and_then(|line| line.strip_prefix(INDEX)).and_then(|index| index.parse().ok());
         let hashes: Option<Vec<Hash>> = lines.map(base64::decode_exact).collect();
         let (Some(line), Some(index), Some(hashes)) = (line, index, hashes) else { return Err(FORM) };
-        let seal = Seal::read(note).ok_or("its seal cannot be read")?;
+        // An editor may have taken the last line end away.
+        let note = format!("{}\n", note.trim_end());
+        let seal = Seal::read(&note).ok_or("its seal cannot be read")?;
         if root_by(&hashes, index, seal.size, leaf(&line)) != Some(seal.root) {
             return Err("the record is not among those that the seal covers: it or the proof was changed");
         }

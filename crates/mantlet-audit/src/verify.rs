@@ -140,6 +140,8 @@ pub struct Verifier {
     proven: Proven,
     /// Seals of a copy that are still to come, by their size.
     expected: BTreeMap<u64, Seal>,
+    /// The log differs from the copy. Which line it is, the next two may tell.
+    differs: Option<(Fault, u8)>,
     /// The seal of the copy that the next line has to be.
     next: Option<Seal>,
     /// What the log is to be called.
@@ -248,13 +250,23 @@ impl Verifier {
         self.prev = Some(link_of(line));
         self.tree.push(tree::leaf(line));
         self.proven.lines += 1;
-        self.meet()
+        match &mut self.differs {
+            Some((fault, 0)) if self.odd.is_none() => Err(fault.clone()),
+            Some((_, left)) => {
+                *left = left.saturating_sub(1);
+                Ok(())
+            }
+            None => self.meet(),
+        }
     }
 
     /// Judges the end of the log.
     pub fn end(&mut self) -> Result<(), Fault> {
         if let Some(odd) = self.odd {
             return Err(Fault::ChangedOrNext(odd - 1));
+        }
+        if let Some((fault, _)) = self.differs.take() {
+            return Err(fault);
         }
         let found = self.tree.size();
         if let Some(due) = self.accepted.as_ref().filter(|due| found > 0 && **due != self.proven.origin) {
@@ -277,7 +289,8 @@ impl Verifier {
             return Err(Fault::OtherLog { found: self.proven.origin.clone(), due: seal.origin });
         }
         if seal.root != self.tree.root() {
-            return Err(Fault::SealDiffers(seal.size));
+            self.differs = Some((Fault::SealDiffers(seal.size), 1));
+            return Ok(());
         }
         self.proven.met += 1;
         self.proven.sealed = self.proven.sealed.max(seal.size);

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use mantlet_review::{Level, formats::Format};
 
 use crate::settings::Flag;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Bans(BansArguments),
     /// Show quota usage and reset it
     Quotas(QuotasArguments),
+    /// Verify, search, follow and export the audit log
+    Audit(AuditArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -476,6 +478,150 @@ pub(crate) enum SessionsAction {
         #[arg(long, value_name = "SESSION")]
         except: Option<String>,
     },
+}
+
+/// Verify, search, follow and export the audit log
+///
+/// Reads the files themselves, so it works where no Mantlet runs. Without FILE it reads the log of the configuration;
+/// with one, that file and the older ones beside it whose names begin alike.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet audit verify
+  mantlet audit verify --seals /mnt/other/audit.seals
+  mantlet audit search --user alice --since 2h
+  mantlet audit tail --follow --event login-failed
+  mantlet audit prove 4711 > proof.txt
+  mantlet audit verify --proof proof.txt
+  mantlet audit export --format ocsf --since 2026-11-30 > events.jsonl")]
+pub(crate) struct AuditArguments {
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Tell whether the log is as it was written: exit code 0 if it is, 1 if not, 3 if there is none
+    Verify(AuditVerifyArguments),
+    /// Print the records that fit
+    Search {
+        #[command(flatten)]
+        filter: AuditFilter,
+        /// The lines themselves, for programs
+        #[arg(long)]
+        json: bool,
+        /// Files of the log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the last records, and with --follow those that come
+    Tail {
+        #[command(flatten)]
+        filter: AuditFilter,
+        /// How many of the last records
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+        lines: usize,
+        /// Go on with the records that come
+        #[arg(long, short)]
+        follow: bool,
+        /// The lines themselves, for programs
+        #[arg(long)]
+        json: bool,
+        /// A file of the log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print a record with a proof that it is in the sealed log, without any other record
+    Prove {
+        /// The number of the record: its `seq`
+        record: u64,
+        /// Files of the log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print records in the format of another program, one each line
+    Export {
+        /// The format
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        #[command(flatten)]
+        filter: AuditFilter,
+        /// Files of the log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Which log to verify, and against what.
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerifyArguments {
+    /// A copy of the seals that was kept elsewhere: a file of `audit.anchors`, a copy of `audit.seals`, or lines of the
+    /// journal
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seals: Option<PathBuf>,
+    /// The log that it has to be, as its first line names it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) log: Option<String>,
+    /// Verify a proof of `mantlet audit prove` instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "log"])]
+    pub(crate) proof: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Files of the log
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Which records are asked for.
+#[derive(Debug, Default, Args)]
+pub(crate) struct AuditFilter {
+    /// The caller or the account
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The address of the client
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Option<String>,
+    /// The code of the reason, such as `rate-limited`
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// The event, such as `login-failed`
+    #[arg(long, value_name = "EVENT")]
+    pub(crate) event: Option<String>,
+    /// The object, such as `orders/17`
+    #[arg(long, value_name = "OBJECT")]
+    pub(crate) object: Option<String>,
+    /// The operation as the app has it, such as `/orders/{order_id}`, or a path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) operation: Option<String>,
+    /// The `X-Request-ID` of a response
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: Option<String>,
+    /// A session, by its first eight digits
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) session: Option<String>,
+    /// `success`, `failure` or `denied`
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) outcome: Option<String>,
+    /// From this time on: `2h` ago, a day such as `2026-11-30`, or `2026-11-30T16:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Up to this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+/// The format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Open Cybersecurity Schema Framework 1.6.0
+    Ocsf,
+    /// Elastic Common Schema 8.17
+    Ecs,
+    /// Common Event Format 0, as ArcSight and many others read it
+    Cef,
 }
 
 /// List and lift bans

@@ -11,7 +11,7 @@ mod houses;
 
 use houses::{House, check};
 
-const HOUSES: [House; 7] = [
+const HOUSES: [House; 8] = [
     House {
         folder: &[],
         floors: &[
@@ -78,6 +78,7 @@ const HOUSES: [House; 7] = [
         floors: &[
             &["agreement", "ask", "describe", "suggest"],
             &[
+                "audit",
                 "bans",
                 "check",
                 "config",
@@ -93,6 +94,15 @@ const HOUSES: [House; 7] = [
             ],
         ],
         imports: 5,
+    },
+    House {
+        folder: &["command", "audit"],
+        floors: &[
+            &["filter", "log", "present"],
+            &["export", "prove", "search", "verify"],
+            &["tail"],
+        ],
+        imports: 8,
     },
 ];
 

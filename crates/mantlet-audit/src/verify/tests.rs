@@ -192,7 +192,7 @@ fn what_a_thief_of_the_key_can_write() {
         log.chain_anew(10, &stolen);
     });
     assert_eq!(after.verify(), Err(Fault::SealForged(14)));
-    assert_eq!(after.verify_with(&before), Err(Fault::SealDiffers(14)));
+    assert_eq!(after.verify_with(&before), Err(Fault::SealForged(14)));
 
     // Links anew, seals left as they were: they are of other lines.
     let (before, after) = tampered(|log| {
@@ -204,7 +204,18 @@ fn what_a_thief_of_the_key_can_write() {
         }
     });
     assert_eq!(after.verify(), Err(Fault::Rewritten { seal: 14, proven: 7 }));
-    assert_eq!(after.verify_with(&before), Err(Fault::SealDiffers(14)));
+    assert_eq!(after.verify_with(&before), Err(Fault::Rewritten { seal: 14, proven: 7 }));
+
+    // Links anew, and no seals at all: only a copy of them shows it.
+    let (before, after) = tampered(|log| {
+        let mut chain = Chain::named(log.seals[0].origin.clone(), &Chain::new(&log.key));
+        let lines = std::mem::take(&mut log.lines);
+        for line in lines.iter().filter(|line| event_of(line) != Some(Event::Sealed)) {
+            log.push(chain.add(&record_of(line)));
+        }
+    });
+    assert!(after.verify().is_ok());
+    assert_eq!(after.verify_with(&before), Err(Fault::SealForged(7)));
 
     // After the last seal: nothing in the log shows it, and no copy of its seals either.
     let (before, after) = tampered(|log| {

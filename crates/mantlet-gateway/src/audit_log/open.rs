@@ -3,6 +3,7 @@
 //! | found | then |
 //! |---|---|
 //! | nothing | a new log begins |
+//! | records of an earlier version, without numbers | they are set aside, and a new log begins |
 //! | a log that was closed | it goes on after its last seal |
 //! | a log that was not closed | the lines after its last seal are read, and it goes on after them |
 //! | half a line at the end | it is moved into a record, `log-recovered`, and the log goes on |
@@ -49,6 +50,12 @@ pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
     match read(&path, &file, &places) {
         Ok(Left::Nothing) => begin(config, path, file, &places, None),
         Ok(Left::Log(left)) => go_on(config, path, file, &places, *left),
+        Ok(Left::Earlier) => {
+            let aside = set_aside(&path, &places);
+            tell(&format!("note: `{}` has records of an earlier version. {aside}", path.display()));
+            let file = open_file(&path, config.kind)?;
+            begin(config, path, file, &places, None)
+        }
         Err(Odd { why, origin }) => {
             let aside = set_aside(&path, &places);
             let log = origin.as_deref().unwrap_or("an earlier log");
@@ -111,6 +118,8 @@ impl Places {
 /// What was left of a log.
 enum Left {
     Nothing,
+    /// Records without numbers, as earlier versions wrote them.
+    Earlier,
     Log(Box<Known>),
 }
 
@@ -147,6 +156,7 @@ fn read(path: &Path, file: &File, places: &Places) -> Result<Left, Odd> {
     let Some(kept) = kept else {
         return match key {
             None if length == 0 => Ok(Left::Nothing),
+            None if files::first_of(path)?.is_none() => Ok(Left::Earlier),
             None => odd("its key is not there", None),
             // It was begun, and nothing was written.
             Some(_) if length == 0 && files::of(path)?.is_empty() => Ok(Left::Nothing),

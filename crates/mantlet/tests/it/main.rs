@@ -17,6 +17,7 @@ mod admin;
 mod agreement;
 mod api_keys;
 mod around;
+mod audit;
 mod authorization;
 mod busy;
 mod candidates;

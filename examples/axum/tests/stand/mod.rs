@@ -19,15 +19,16 @@ use mantlet_example_axum::{app, config, protected};
 use mantlet_gateway::{
     Address, Gate, GateConfig, Listen, UpstreamConfig,
     audit_log::{AuditConfig, AuditLog, AuditWriter},
-    guarded::Kind,
     key_file::KeyFile,
     refresh_file::RefreshFile,
     session_file::SessionFile,
 };
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
+/// The file of records.
+const AUDIT: &str = "audit.jsonl";
 /// What differs from answer to answer, or belongs to the connection.
 const INCIDENTAL: [&str; 5] = ["date", "x-request-id", "connection", "content-length", "transfer-encoding"];
 
@@ -59,7 +60,8 @@ type Reasons = Arc<Mutex<Vec<String>>>;
 pub(crate) struct Gateway {
     gate: Gate,
     writer: AuditWriter,
-    audit: NamedTempFile,
+    /// The folder of its audit file.
+    audit: TempDir,
 }
 
 impl Stand {
@@ -75,8 +77,9 @@ impl Stand {
 
     pub(crate) async fn gateway() -> Self {
         let behind = serve(app()).await;
-        let audit = NamedTempFile::new().unwrap();
-        let to_file = AuditConfig { file: Some(audit.path().to_owned()), kind: Kind::Named, terminal: false };
+        let audit = TempDir::new().unwrap();
+        let file = Some(audit.path().join(AUDIT));
+        let to_file = AuditConfig { file, ..AuditConfig::without_file(false) };
         let (log, writer) = AuditLog::open(&to_file).unwrap();
         let config_of_gate = GateConfig {
             store: None,
@@ -130,10 +133,11 @@ impl Stand {
                 let Gateway { gate, writer, audit } = *gateway;
                 gate.end();
                 writer.finish();
-                let lines = std::fs::read_to_string(audit.path()).unwrap();
+                let lines = std::fs::read_to_string(audit.path().join(AUDIT)).unwrap();
                 let records =
                     lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-                records.map(|record| record["reason"].as_str().unwrap().to_owned()).collect()
+                // Lines of the log itself have no reason.
+                records.filter_map(|record| Some(record["reason"].as_str()?.to_owned())).collect()
             }
         }
     }

@@ -344,6 +344,11 @@ pub(crate) fn is_code(code: &str) -> bool {
     Reason::ALL.iter().any(|reason| reason.code() == code) || EVENTS.contains(&code)
 }
 
+/// Whether a record says something of the log itself: that it was begun, sealed or closed.
+pub(crate) fn is_of_the_log(record: &Value) -> bool {
+    record["security_event"].as_str().is_some_and(|event| event.starts_with("log-"))
+}
+
 /// What was recorded, and what was only counted.
 fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -351,10 +356,12 @@ fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let records = whole.lines().map(|line| {
         let record: Value = serde_json::from_str(line).expect("a record is JSON");
+        assert!(record["seq"].is_u64(), "a record without a number: {record}");
         let is_known = record["reason"].as_str().is_none_or(is_code);
         assert!(is_known, "its code is not in docs/reasons.md: {record}");
         record
     });
+    let records = records.filter(|record| !is_of_the_log(record));
     records.partition(|record| record["security_event"] != "records-summed")
 }
 

@@ -1,0 +1,69 @@
+//! `mantlet audit prove`: a record with what proves it, and no other record.
+
+use std::process::ExitCode;
+
+use mantlet_audit::{
+    Seal,
+    proof::Proof,
+    read_seq,
+    tree::{Prover, leaf},
+    verify::seal_of,
+};
+
+use super::log::Log;
+use crate::say::{Failure, print};
+
+pub(super) fn prove(log: &Log, record: u64) -> Result<ExitCode, Failure> {
+    let (seal, line) = sealed(log, record)?;
+    let mut prover = Prover::new(record, seal.size).ok_or_else(|| broken(record))?;
+    let mut due = 0;
+    log.lines(|_, _, line| {
+        prover.push(leaf(line));
+        due += 1;
+        Ok(due < seal.size)
+    })?;
+    let hashes = prover.proof().ok_or_else(|| broken(record))?;
+    let proof = Proof { line, index: record, hashes, seal };
+    let text = proof.write();
+    if Proof::read(&text).is_err() {
+        return Err(broken(record));
+    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The last seal, if it covers the record, and the record's line.
+fn sealed(log: &Log, record: u64) -> Result<(Seal, Vec<u8>), Failure> {
+    let (mut found, mut last, mut count) = (None, None, 0);
+    log.lines(|_, _, line| {
+        let seq = read_seq(line).map(|(seq, _)| seq);
+        if seq == Some(record) {
+            found = Some(line.to_vec());
+        }
+        if let Some(seal) = seal_of_line(line).filter(|seal| Some(seal.size) == seq) {
+            last = Some(seal);
+        }
+        count = seq.map_or(count, |seq| seq + 1);
+        Ok(true)
+    })?;
+    let line = found.ok_or_else(|| {
+        Failure::new(match count {
+            0 => "the log has no records".to_owned(),
+            count => format!("there is no record {record}: the log has 0 to {}", count - 1),
+        })
+    })?;
+    let seal = last.filter(|seal| seal.size > record).ok_or_else(|| {
+        Failure::new(format!("record {record} is not sealed yet: the next seal comes after `audit.seal` (1 min by default)"))
+    })?;
+    Ok((seal, line))
+}
+
+/// Only lines that may be one are read as JSON.
+fn seal_of_line(line: &[u8]) -> Option<Seal> {
+    memchr::memmem::find(line, b"\"log-sealed\"")?;
+    seal_of(line)
+}
+
+fn broken(record: u64) -> Failure {
+    Failure::new(format!("record {record} cannot be proven: the log is not as it was written; `mantlet audit verify` says where"))
+}
