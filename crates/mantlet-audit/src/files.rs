@@ -40,7 +40,8 @@ pub fn of(newest: &Path) -> io::Result<Vec<Part>> {
         let is_ours = name.as_encoded_bytes().strip_prefix(stem).is_some_and(|rest| rest.starts_with(b"."));
         // A log that was set aside is another log, and so is the second of two programs in a folder.
         let is_other = name.as_encoded_bytes().strip_prefix(stem).is_some_and(|rest| {
-            rest.starts_with(b".aside-") || rest.get(1).is_some_and(u8::is_ascii_digit) && rest.get(2) == Some(&b'.')
+            rest.starts_with(b".aside-")
+                || rest.get(1).is_some_and(u8::is_ascii_digit) && rest.get(2) == Some(&b'.')
         });
         if is_ours && !is_other && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let path = folder.join(&name);
@@ -86,7 +87,8 @@ mod tests {
         fs::write(folder.path().join("audit.jsonl.2.gz"), [31, 139, 8]).unwrap();
         fs::write(folder.path().join("audit.jsonl.3"), "").unwrap();
         let found = of(&folder.path().join("audit.jsonl")).unwrap();
-        let names: Vec<_> = found.iter().map(|part| part.path.file_name().unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> =
+            found.iter().map(|part| part.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(
             names,
             ["audit.000000000000.jsonl", "audit.jsonl-20261130", "audit.jsonl.1", "audit.jsonl"]

@@ -36,7 +36,9 @@ pub(crate) fn is_signed(note: &str, name: &str, key: &PublicKey) -> bool {
         };
         let signature = base64::decode_padded(signature).unwrap_or_default();
         signer == name
-            && signature.strip_prefix(id.as_slice()).is_some_and(|rest| is_signed_by(key, text.as_bytes(), rest))
+            && signature
+                .strip_prefix(id.as_slice())
+                .is_some_and(|rest| is_signed_by(key, text.as_bytes(), rest))
     })
 }
 

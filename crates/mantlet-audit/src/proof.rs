@@ -42,7 +42,8 @@ impl Proof {
             return Err(FORM);
         }
         let line = lines.next().and_then(|line| line.strip_prefix(EXTRA)).and_then(base64::decode_padded);
-        let index = lines.next().and_then(|line| line.strip_prefix(INDEX)).and_then(|index| index.parse().ok());
+        let index =
+            lines.next().and_then(|line| line.strip_prefix(INDEX)).and_then(|index| index.parse().ok());
         let hashes: Option<Vec<Hash>> = lines.map(base64::decode_exact).collect();
         let (Some(line), Some(index), Some(hashes)) = (line, index, hashes) else { return Err(FORM) };
         // An editor may have taken the last line end away.
@@ -66,12 +67,16 @@ mod tests {
     fn a_proof_holds_for_its_record_alone() {
         let key = Key::random().unwrap();
         let mut chain = Chain::new(&key);
-        let lines: Vec<Vec<u8>> =
-            (0..11).map(|n| chain.add(format!("{{\"n\":{n}}}").as_bytes())).map(|l| l[..l.len() - 1].to_vec()).collect();
+        let lines: Vec<Vec<u8>> = (0..11)
+            .map(|n| chain.add(format!("{{\"n\":{n}}}").as_bytes()))
+            .map(|l| l[..l.len() - 1].to_vec())
+            .collect();
         let (seal, _) = chain.seal(Timestamp::UNIX_EPOCH, &key).unwrap();
         for (index, line) in lines.iter().enumerate() {
             let mut prover = Prover::new(index as u64, 11).unwrap();
-            lines.iter().for_each(|line| prover.push(leaf(line)));
+            for line in &lines {
+                prover.push(leaf(line));
+            }
             let proof = Proof {
                 line: line.clone(),
                 index: index as u64,

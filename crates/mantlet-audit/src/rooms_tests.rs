@@ -9,7 +9,13 @@ use houses::{House, check};
 
 const HOUSES: [House; 1] = [House {
     folder: &[],
-    floors: &[&["base64", "tree"], &["key", "line"], &["note"], &["seal"], &["chain", "files", "proof", "verify"]],
+    floors: &[
+        &["base64", "tree"],
+        &["key", "line"],
+        &["note"],
+        &["seal"],
+        &["chain", "files", "proof", "verify"],
+    ],
     imports: 8,
 }];
 

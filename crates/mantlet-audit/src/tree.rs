@@ -162,16 +162,8 @@ mod tests {
     use super::*;
 
     /// The leaves and roots of the reference implementation of RFC 6962.
-    const LEAVES: [&str; 8] = [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ];
+    const LEAVES: [&str; 8] =
+        ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     const ROOTS: [&str; 9] = [
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -206,12 +198,16 @@ mod tests {
         let lines: Vec<Hash> = (0..70_u8).map(|n| leaf(&[n])).collect();
         for size in 1..=lines.len() {
             let mut tree = Tree::default();
-            lines[..size].iter().for_each(|one| tree.push(*one));
+            for line in &lines[..size] {
+                tree.push(*line);
+            }
             for index in 0..size {
                 let (at, of) = (index as u64, size as u64);
                 let mut prover = Prover::new(at, of).unwrap();
                 assert_eq!(prover.proof().is_some(), size == 1);
-                lines[..size].iter().for_each(|one| prover.push(*one));
+                for line in &lines[..size] {
+                    prover.push(*line);
+                }
                 let proof = prover.proof().unwrap();
                 assert_eq!(root_by(&proof, at, of, lines[index]), Some(tree.root()), "{index} of {size}");
                 // Another line, another place, one step more or less.

@@ -82,16 +82,18 @@ impl fmt::Display for Fault {
             }
             Self::Missing(from, to) if from + 1 == *to => write!(f, "record {from} is missing"),
             Self::Missing(from, to) => write!(f, "records {from} to {} are missing", to - 1),
-            Self::Unexpected { found, due } => write!(
-                f,
-                "record {found} stands where record {due} is due: it was added, copied or moved"
-            ),
-            Self::CutHead(first) => write!(f, "the log begins with record {first}: the records before it are missing"),
-            Self::CutTail { sealed, found } => write!(
-                f,
-                "the end is missing: {sealed} records were sealed, and {found} are here"
-            ),
-            Self::SealForged(seq) => write!(f, "the seal in record {seq} was not made with the key that was due"),
+            Self::Unexpected { found, due } => {
+                write!(f, "record {found} stands where record {due} is due: it was added, copied or moved")
+            }
+            Self::CutHead(first) => {
+                write!(f, "the log begins with record {first}: the records before it are missing")
+            }
+            Self::CutTail { sealed, found } => {
+                write!(f, "the end is missing: {sealed} records were sealed, and {found} are here")
+            }
+            Self::SealForged(seq) => {
+                write!(f, "the seal in record {seq} was not made with the key that was due")
+            }
             Self::Rewritten { seal, proven } => write!(
                 f,
                 "the records from {proven} up to the seal in record {seal} are not those that were sealed: they were written anew"
@@ -299,8 +301,8 @@ impl Verifier {
     }
 
     fn event(&mut self, seq: u64, line: &[u8], event: Event) -> Result<(), Fault> {
-        self.proven.is_closed = matches!(event, Event::Closed | Event::Sealed) && self.proven.is_closed
-            || event == Event::Closed;
+        self.proven.is_closed =
+            matches!(event, Event::Closed | Event::Sealed) && self.proven.is_closed || event == Event::Closed;
         let Ok(said) = serde_json::from_slice::<Opened>(line) else { return Err(Fault::Changed(seq)) };
         match event {
             Event::Opened if seq == 0 => {
@@ -308,7 +310,9 @@ impl Verifier {
                 let Some(key) = key else { return Err(Fault::Changed(0)) };
                 self.proven.origin = origin_of(&key);
                 self.key = Some(key);
-                if let Some(after) = said.after.filter(|_| self.accepted.as_ref() != Some(&self.proven.origin)) {
+                if let Some(after) =
+                    said.after.filter(|_| self.accepted.as_ref() != Some(&self.proven.origin))
+                {
                     return Err(Fault::Anew { after, why: said.why.unwrap_or_default() });
                 }
             }

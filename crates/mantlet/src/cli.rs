@@ -620,7 +620,7 @@ pub(crate) enum ExportFormat {
     Ocsf,
     /// Elastic Common Schema 8.17
     Ecs,
-    /// Common Event Format 0, as ArcSight and many others read it
+    /// Common Event Format 0, as collectors of security events read it
     Cef,
 }
 

@@ -97,11 +97,7 @@ const HOUSES: [House; 8] = [
     },
     House {
         folder: &["command", "audit"],
-        floors: &[
-            &["filter", "log", "present"],
-            &["export", "prove", "search", "verify"],
-            &["tail"],
-        ],
+        floors: &[&["filter", "log", "present"], &["export", "prove", "search", "verify"], &["tail"]],
         imports: 8,
     },
 ];

@@ -28,6 +28,19 @@ use crate::{
     wire,
 };
 
+/// What is asked before anything is judged.
+fn begin<B, S: Sink>(road: &mut Road<'_, S>, request: &Request<RequestBody<B>>) -> Result<(), Ending> {
+    // audit: can a record of this request be kept? Before anything is done that would need one.
+    if road.audit.is_failing() {
+        return Err(Reason::AuditUnavailable.into());
+    }
+    // bans: is this address banned? Before anything else is judged, so that it costs next to
+    // nothing.
+    let policy = road.policy;
+    road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;
+    Ok(())
+}
+
 /// Takes a request through every stop.
 pub(super) async fn admit<B, A, S>(
     road: &mut Road<'_, S>,
@@ -42,14 +55,7 @@ where
 {
     let (policy, audit) = (road.policy, road.audit);
 
-    // audit: can a record of this request be kept? Before anything is done that would need one.
-    if audit.is_failing() {
-        return Err(Reason::AuditUnavailable.into());
-    }
-
-    // bans: is this address banned? Before anything else is judged, so that it costs next to
-    // nothing.
-    road.due.may_be_banned = policy.throttle.banned(&road.call, request.headers(), &policy.client.trusted)?;
+    begin(road, request)?;
 
     // wire: is this exactly one well-formed request? Nothing else can be judged about bytes that are not.
     if let WireVerdict::Refused(refusal) = &arrival.wire {

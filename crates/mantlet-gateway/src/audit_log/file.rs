@@ -26,7 +26,7 @@ use crate::{
 /// Bytes that wait in memory, at most.
 const BUFFER: usize = 256 << 10;
 /// How often a log without records is sealed: so an end that was cut off shows.
-const IDLE_SEAL: Duration = Duration::from_secs(15 * 60);
+const IDLE_SEAL: Duration = Duration::from_mins(15);
 /// The event of a line for records that were lost.
 const LOST: &str = "records-lost";
 /// The event of the first line of a file that is not the first.

@@ -79,7 +79,10 @@ fn claim(config: &AuditConfig, path: &Path) -> io::Result<(PathBuf, File)> {
         match file.try_lock() {
             Ok(()) => {
                 if number > 1 {
-                    tell(&format!("another Mantlet writes the audit log; this one writes `{}`", path.display()));
+                    tell(&format!(
+                        "another Mantlet writes the audit log; this one writes `{}`",
+                        path.display()
+                    ));
                 }
                 return Ok((path, file));
             }
@@ -105,7 +108,10 @@ struct Places {
 impl Places {
     /// Beside the log, so that they move with it; in the state folder if nothing can be made there.
     fn of(config: &AuditConfig, log: &Path) -> Self {
-        let beside = |log: &Path| Self { seals: files::beside(log, files::SEALS), key: files::beside(log, files::KEY) };
+        let beside = |log: &Path| Self {
+            seals: files::beside(log, files::SEALS),
+            key: files::beside(log, files::KEY),
+        };
         let here = beside(log);
         let usable = here.key.exists() || crate::journal::try_folder(&here.key).is_ok();
         match (&config.state, log.file_name()) {
@@ -176,7 +182,11 @@ fn from_the_first_line(path: &Path, key: Key) -> Result<Left, Odd> {
     let mut lines = Lines::open(path, 0)?;
     let Some(line) = lines.next()? else {
         // Half a first line is all there is.
-        return if lines.torn.is_empty() { Ok(Left::Nothing) } else { odd("its first line is not whole", None) };
+        return if lines.torn.is_empty() {
+            Ok(Left::Nothing)
+        } else {
+            odd("its first line is not whole", None)
+        };
     };
     let Some(first_key) = verify::key_of_opening(&line) else {
         if mantlet_audit::read_seq(&line).is_some() {

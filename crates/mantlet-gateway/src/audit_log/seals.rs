@@ -42,13 +42,8 @@ impl Sealer {
     /// Opens the file of seals, and keeps the key of the next seal.
     pub(super) fn new(seals: &Path, key_path: &Path, key: Key, anchors: &[Anchor]) -> io::Result<Self> {
         let seals = guarded::open_to_append(seals, Kind::Own)?;
-        let made = Self {
-            key,
-            key_path: key_path.to_owned(),
-            seals,
-            anchors: anchors.to_vec(),
-            complained: false,
-        };
+        let made =
+            Self { key, key_path: key_path.to_owned(), seals, anchors: anchors.to_vec(), complained: false };
         made.keep_key()?;
         Ok(made)
     }

@@ -11,10 +11,7 @@ use mantlet_controls::authentication::sessions::{Cause, Kind, SessionFacts};
 use tempfile::TempDir;
 
 use super::{super::super::StoreConfig, *};
-use crate::{
-    audit_log::{AuditConfig, AuditLog},
-    guarded,
-};
+use crate::audit_log::{AuditConfig, AuditLog};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -129,5 +129,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn not_a_log(path: &Path) -> Failure {
-    Failure::new(format!("`{}` is not a file of an audit log: its first line is no record with a number", path.display()))
+    Failure::new(format!(
+        "`{}` is not a file of an audit log: its first line is no record with a number",
+        path.display()
+    ))
 }

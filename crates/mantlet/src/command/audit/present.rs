@@ -16,10 +16,14 @@ impl Line<'_> {
 pub(super) fn line_of(record: &Line<'_>) -> String {
     let mut parts = vec![time_of(record)];
     let event = record.text("security_event").unwrap_or("?");
-    parts.push(format!("{:<24}", safe(record.text("event").filter(|_| event == "app-event").unwrap_or(event))));
+    parts.push(format!(
+        "{:<24}",
+        safe(record.text("event").filter(|_| event == "app-event").unwrap_or(event))
+    ));
     let status = record.0.get("status").and_then(Value::as_u64).map(|status| status.to_string());
     let reason = record.text("reason").filter(|reason| *reason != event);
-    let verdict: Vec<String> = [status, reason.map(safe), record.text("outcome").map(safe)].into_iter().flatten().collect();
+    let verdict: Vec<String> =
+        [status, reason.map(safe), record.text("outcome").map(safe)].into_iter().flatten().collect();
     parts.push(verdict.join(" "));
     match (record.text("method"), record.text("path")) {
         (Some(method), Some(path)) => parts.push(format!("{} {}", safe(method), safe(path))),
@@ -59,7 +63,11 @@ fn time_of(record: &Line<'_>) -> String {
 
 /// What a client has written cannot move the cursor.
 fn safe(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() || is_format(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() || is_format(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
+        })
+        .collect()
 }
 
 /// Characters that change the direction of what follows, or are not seen.

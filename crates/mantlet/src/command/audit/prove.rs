@@ -53,7 +53,9 @@ fn sealed(log: &Log, record: u64) -> Result<(Seal, Vec<u8>), Failure> {
         })
     })?;
     let seal = last.filter(|seal| seal.size > record).ok_or_else(|| {
-        Failure::new(format!("record {record} is not sealed yet: the next seal comes after `audit.seal` (1 min by default)"))
+        Failure::new(format!(
+            "record {record} is not sealed yet: the next seal comes after `audit.seal` (1 min by default)"
+        ))
     })?;
     Ok((seal, line))
 }
@@ -65,5 +67,7 @@ fn seal_of_line(line: &[u8]) -> Option<Seal> {
 }
 
 fn broken(record: u64) -> Failure {
-    Failure::new(format!("record {record} cannot be proven: the log is not as it was written; `mantlet audit verify` says where"))
+    Failure::new(format!(
+        "record {record} cannot be proven: the log is not as it was written; `mantlet audit verify` says where"
+    ))
 }

@@ -27,10 +27,10 @@ pub(super) fn tail(
     follow: bool,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let fail = |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", log.newest.display()));
+    let fail = |error: io::Error| unreadable(log, &error);
     let mut file = File::open(&log.newest).map_err(fail)?;
     let length = file.metadata().map_err(fail)?.len();
-    let (last, mut at) = last_lines(&mut file, length, lines, filter).map_err(fail)?;
+    let (last, at) = last_lines(&mut file, length, lines, filter).map_err(fail)?;
     let mut output = io::stdout().lock();
     for line in last.iter().rev() {
         if let Some(record) = filter.fits(line)
@@ -40,8 +40,21 @@ pub(super) fn tail(
         }
     }
     let _ = output.flush();
+    if follow { following(log, filter, file, at, json) } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// Goes on with the records that come, until the process ends or nobody reads them any more.
+fn following(
+    log: &Log,
+    filter: &Filter,
+    mut file: File,
+    mut at: u64,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let fail = |error: io::Error| unreadable(log, &error);
+    let mut output = io::stdout().lock();
     let mut next = None;
-    while follow {
+    loop {
         let mut input = BufReader::new(&file);
         input.seek(SeekFrom::Start(at)).map_err(fail)?;
         let mut line = Vec::new();
@@ -68,11 +81,19 @@ pub(super) fn tail(
             thread::sleep(LOOK_EVERY);
         }
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn unreadable(log: &Log, error: &io::Error) -> Failure {
+    Failure::new(format!("`{}` cannot be read: {error}", log.newest.display()))
 }
 
 /// The last lines that fit, the last one first, and where the next one begins.
-fn last_lines(file: &mut File, length: u64, count: usize, filter: &Filter) -> io::Result<(Vec<Vec<u8>>, u64)> {
+fn last_lines(
+    file: &mut File,
+    length: u64,
+    count: usize,
+    filter: &Filter,
+) -> io::Result<(Vec<Vec<u8>>, u64)> {
     let (mut found, mut rest, mut end) = (Vec::new(), Vec::new(), length);
     let mut next = None;
     while end > 0 && found.len() < count {

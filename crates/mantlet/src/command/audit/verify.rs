@@ -160,7 +160,10 @@ fn tell(report: &Report) -> Result<(), Failure> {
         |time| format!("{seals}; the last one covers the first {} and is of {time}", report.sealed),
     );
     let copy = report.copy.map_or_else(String::new, |met| {
-        format!("\nthe copy of the seals agrees: {} of it", amount(usize::try_from(met).unwrap_or(usize::MAX), "seal"))
+        format!(
+            "\nthe copy of the seals agrees: {} of it",
+            amount(usize::try_from(met).unwrap_or(usize::MAX), "seal")
+        )
     });
     if let Some(fault) = &report.fault {
         let place = match (&fault.file, fault.line) {
@@ -173,9 +176,14 @@ fn tell(report: &Report) -> Result<(), Failure> {
             report.log, report.records
         ));
     }
-    print(&format!("{}: {files}, as it was written\n{} records, {sealed}{copy}", report.log, report.records))?;
+    print(&format!(
+        "{}: {files}, as it was written\n{} records, {sealed}{copy}",
+        report.log, report.records
+    ))?;
     if let Some(quiet) = quiet_since(report) {
-        say(format!("note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"));
+        say(format!(
+            "note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"
+        ));
     }
     if report.copy.is_none() {
         say(
@@ -245,7 +253,10 @@ fn verify_proof(path: &Path, copy: Option<&[Seal]>) -> Result<ExitCode, Failure>
         return Ok(ExitCode::from(FAULTY));
     }
     print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
-    say(format!("record {index} is among the {} records of {} that were sealed at {}", seal.size, seal.origin, seal.time));
+    say(format!(
+        "record {index} is among the {} records of {} that were sealed at {}",
+        seal.size, seal.origin, seal.time
+    ));
     if copy.is_none() {
         say("note: whether that seal is of the log itself, only a copy of the seals shows: `--seals`");
     }

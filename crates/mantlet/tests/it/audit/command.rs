@@ -41,12 +41,17 @@ fn records_are_found_by_what_is_known_of_them() {
     }
     let said = audit(&["search", log, "--code", "path-dot-segment"]);
     let line = said.stdout.trim_end();
-    let due = format!("request-refused           400 path-dot-segment  GET /%2e%2e/x  from 127.0.0.1  [{id}]");
+    let due =
+        format!("request-refused           400 path-dot-segment  GET /%2e%2e/x  from 127.0.0.1  [{id}]");
     assert!(line.ends_with(&due), "{line}");
     assert!(said.stderr.contains("1 record"), "{}", said.stderr);
     let said = audit(&["search", log, "--since", "yesterday"]);
     assert_eq!(said.code, Some(2));
-    assert!(said.stderr.contains("`yesterday` is not a time: write `2026-11-30T16:00:00Z`"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("`yesterday` is not a time: write `2026-11-30T16:00:00Z`"),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]
@@ -148,5 +153,8 @@ fn a_log_is_exported_in_the_words_of_others() {
     assert_eq!(ecs["source"]["ip"], "127.0.0.1");
     let cef = exported("cef");
     assert!(cef.starts_with("CEF:0|Mantlet|Mantlet|"), "{cef}");
-    assert!(cef.contains("src=127.0.0.1 requestMethod=GET request=/%2e%2e/x act=refuse outcome=failure"), "{cef}");
+    assert!(
+        cef.contains("src=127.0.0.1 requestMethod=GET request=/%2e%2e/x act=refuse outcome=failure"),
+        "{cef}"
+    );
 }

@@ -258,7 +258,8 @@ fn two_programs_in_one_folder_write_two_logs() {
     for file in [&log, &other] {
         let said = verified(file);
         assert!(said.stdout.contains("1 file,"), "{}", said.stdout);
-        let refusals = lines_of(file).iter().filter(|line| !is_of_the_log(&serde_json::from_str(line).unwrap())).count();
+        let refusals =
+            lines_of(file).iter().filter(|line| !is_of_the_log(&serde_json::from_str(line).unwrap())).count();
         assert_eq!(refusals, 1);
     }
 }

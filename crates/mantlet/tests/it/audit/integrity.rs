@@ -58,10 +58,18 @@ fn row_76_what_was_done_to_a_log_is_named_with_its_line() {
     type How = fn(&mut Vec<String>);
     let table: [(&str, How, &str); 9] = [
         ("a changed line", |lines| lines[1] = lines[1].replace("%2e", "%2d"), ":2: record 1 was changed"),
-        ("a changed link", |lines| lines[3] = lines[3].replace("\"prev\":\"", "\"prev\":\"_"), ":3: record 2 or 3"),
+        (
+            "a changed link",
+            |lines| lines[3] = lines[3].replace("\"prev\":\"", "\"prev\":\"_"),
+            ":3: record 2 or 3",
+        ),
         ("a deleted line", |lines| drop(lines.remove(3)), ":4: record 3 is missing"),
         ("two deleted lines", |lines| drop(lines.drain(3..5)), ":4: records 3 to 4 are missing"),
-        ("a copied line", |lines| lines.insert(4, lines[1].clone()), ":5: record 1 stands where record 4 is due"),
+        (
+            "a copied line",
+            |lines| lines.insert(4, lines[1].clone()),
+            ":5: record 1 stands where record 4 is due",
+        ),
         ("two exchanged lines", |lines| lines.swap(3, 4), ":4: record 3 is missing"),
         ("a cut head", |lines| drop(lines.drain(..2)), ":1: the log begins with record 2"),
         ("a line of another program", |lines| lines.insert(2, "{}".to_owned()), ":3: this is not a line"),
@@ -140,7 +148,10 @@ fn a_log_never_begins_anew_in_silence() {
         assert_eq!(opening["why"], "its key is not there");
         let before: Value = serde_json::from_str(&first).unwrap();
         assert_eq!(opening["after"], before["log"]);
-        faulty(&[log.to_str().unwrap()], "nothing proves that no records were lost".replace("nothing", "Nothing").as_str());
+        faulty(
+            &[log.to_str().unwrap()],
+            "nothing proves that no records were lost".replace("nothing", "Nothing").as_str(),
+        );
         let said = audit(&["verify", log.to_str().unwrap(), "--log", opening["log"].as_str().unwrap()]);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
     }

@@ -15,7 +15,8 @@ use crate::kit::{
 fn records(process: &Process, count: usize) -> Vec<Value> {
     eventually(&format!("{count} records"), || {
         let text = fs::read_to_string(process.folder().join(".mantlet/audit.jsonl")).ok()?;
-        let mut records: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>().ok()?;
+        let mut records: Vec<Value> =
+            text.lines().map(serde_json::from_str).collect::<Result<_, _>>().ok()?;
         records.retain(|record| !is_of_the_log(record));
         (records.len() >= count).then_some(records)
     })

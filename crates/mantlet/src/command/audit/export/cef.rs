@@ -17,7 +17,8 @@ pub(super) fn line_of(event: &Event<'_>) -> String {
         in_header(event.name()),
         in_header(event.text("reason").unwrap_or(event.name())),
     );
-    let outcome = event.has_succeeded().map(|succeeded| if succeeded { "success" } else { "failure" }.to_owned());
+    let outcome =
+        event.has_succeeded().map(|succeeded| if succeeded { "success" } else { "failure" }.to_owned());
     let labelled = |name: &'static str, label: &'static str, value: Option<String>| {
         value.into_iter().flat_map(move |value| [(name, value), (label, String::new())])
     };
@@ -45,9 +46,10 @@ pub(super) fn line_of(event: &Event<'_>) -> String {
         ("cs4", "cs4Label", "session", "session"),
         ("cs5", "cs5Label", "object", "object"),
     ] {
-        pairs.extend(labelled(name, label, text(field)).map(|(name, value)| {
-            (name, if name == label { said.to_owned() } else { value })
-        }));
+        pairs.extend(
+            labelled(name, label, text(field))
+                .map(|(name, value)| (name, if name == label { said.to_owned() } else { value })),
+        );
     }
     for (place, (name, value)) in pairs.iter().enumerate() {
         let space = if place == 0 { "" } else { " " };

@@ -7,7 +7,16 @@ use super::event::{Event, Kind, Severity};
 const VERSION: &str = "8.17.0";
 /// Fields that have a place of their own.
 const KNOWN: [&str; 11] = [
-    "time", "security_event", "seq", "client_ip", "user", "method", "path", "operation", "request_id", "status",
+    "time",
+    "security_event",
+    "seq",
+    "client_ip",
+    "user",
+    "method",
+    "path",
+    "operation",
+    "request_id",
+    "status",
     "reason",
 ];
 

@@ -43,15 +43,28 @@ impl<'r> Event<'r> {
             "login-succeeded" | "login-failed" => Kind::Login,
             "logout" => Kind::Logout,
             "session-ended" | "token-refreshed" | "api-key-created" | "api-key-revoked" => Kind::Session,
-            "password-changed" | "password-reset" | "password-reset-requested" | "account-created"
+            "password-changed"
+            | "password-reset"
+            | "password-reset-requested"
+            | "account-created"
             | "role-changed" => Kind::Account,
-            "gate-started" | "gate-stopped" | "app-restarted" | "configuration-changed" | "log-opened"
-            | "log-closed" | "log-continued" | "log-recovered" | "log-sealed" | "records-lost"
+            "gate-started"
+            | "gate-stopped"
+            | "app-restarted"
+            | "configuration-changed"
+            | "log-opened"
+            | "log-closed"
+            | "log-continued"
+            | "log-recovered"
+            | "log-sealed"
+            | "records-lost"
             | "operator-acted" => Kind::Lifecycle,
             _ => Kind::Request,
         };
         let severity = match event {
-            "records-lost" | "log-recovered" | "client-banned" | "token-verdict-contradicted" => Severity::High,
+            "records-lost" | "log-recovered" | "client-banned" | "token-verdict-contradicted" => {
+                Severity::High
+            }
             "request-refused" | "login-failed" | "object-denied" | "connection-refused" => Severity::Medium,
             _ if text("action") == Some("pass") || event.contains("would-be") => Severity::Low,
             _ => Severity::Informational,
@@ -75,9 +88,8 @@ impl<'r> Event<'r> {
     /// Whether what was tried has come to pass; none if that is not known.
     pub(super) fn has_succeeded(&self) -> Option<bool> {
         match (self.text("outcome"), self.text("action")) {
-            (Some("success"), _) => Some(true),
             (Some("failure" | "denied"), _) | (None, Some("refuse" | "ban" | "end")) => Some(false),
-            (None, Some("pass")) => Some(true),
+            (Some("success"), _) | (None, Some("pass")) => Some(true),
             _ => None,
         }
     }
@@ -87,6 +99,9 @@ impl<'r> Event<'r> {
         let fields = self.record.as_object().into_iter().flatten();
         let others = fields.filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null());
         // What an app has said in an error may hold anything: it stays where it is.
-        others.filter(|(name, _)| *name != "original").map(|(name, value)| (name.clone(), value.clone())).collect()
+        others
+            .filter(|(name, _)| *name != "original")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 }

@@ -7,7 +7,16 @@ use super::event::{Event, Kind, Severity};
 const VERSION: &str = "1.6.0";
 /// Fields that have a place of their own.
 const KNOWN: [&str; 11] = [
-    "time", "security_event", "seq", "client_ip", "user", "method", "path", "operation", "request_id", "status",
+    "time",
+    "security_event",
+    "seq",
+    "client_ip",
+    "user",
+    "method",
+    "path",
+    "operation",
+    "request_id",
+    "status",
     "session",
 ];
 
@@ -62,10 +71,13 @@ pub(super) fn line_of(event: &Event<'_>) -> Value {
         Kind::Lifecycle => put("app", json!({ "name": "Mantlet", "vendor_name": "Mantlet" })),
         Kind::Request => {
             put("actor", json!({ "user": user }));
-            put("api", json!({
-                "operation": operation(event),
-                "response": event.number("status").map(|code| json!({ "code": code })),
-            }));
+            put(
+                "api",
+                json!({
+                    "operation": operation(event),
+                    "response": event.number("status").map(|code| json!({ "code": code })),
+                }),
+            );
         }
         _ => {
             put("user", user);
@@ -77,7 +89,10 @@ pub(super) fn line_of(event: &Event<'_>) -> Value {
         put("src_endpoint", address.map_or_else(|| json!({ "name": "local" }), |ip| json!({ "ip": ip })));
     }
     if let Some(method) = event.text("method") {
-        put("http_request", json!({ "http_method": method, "url": { "path": event.text("path") }, "uid": event.text("request_id") }));
+        put(
+            "http_request",
+            json!({ "http_method": method, "url": { "path": event.text("path") }, "uid": event.text("request_id") }),
+        );
     }
     put("unmapped", Value::Object(event.others(&KNOWN)));
     Value::Object(line)
