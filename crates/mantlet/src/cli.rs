@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Quotas(QuotasArguments),
     /// Verify, search, follow and export the audit log
     Audit(AuditArguments),
+    /// Tell which secrets of the configuration exist, without showing them
+    Secrets(SecretsArguments),
     /// Show or check the configuration
     Config(ConfigArguments),
 }
@@ -477,6 +479,37 @@ pub(crate) enum SessionsAction {
         /// With --account: a session that is not revoked
         #[arg(long, value_name = "SESSION")]
         except: Option<String>,
+    },
+}
+
+/// Tell which secrets of the configuration exist, without showing them
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet secrets check
+  mantlet secrets check --salt file:/etc/mantlet/salt --json > production.json
+  mantlet secrets check --salt file:/etc/mantlet/salt --against production.json")]
+pub(crate) struct SecretsArguments {
+    #[command(subcommand)]
+    pub(crate) action: SecretsAction,
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsAction {
+    /// Read each secret where it is: exit code 0 if all are there, 1 if not
+    Check {
+        /// Where a salt is that all environments share: with it fingerprints are shown, by which the same secret is
+        /// found in two environments
+        #[arg(long, value_name = "PLACE")]
+        salt: Option<String>,
+        /// What `check --salt … --json` has printed in another environment: no secret may be in both
+        #[arg(long, value_name = "FILE", requires = "salt")]
+        against: Option<PathBuf>,
+        /// For programs
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -40,7 +40,8 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["config"],
         floors: &[
-            &["adopted", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
+            &["reference"],
+            &["adopted", "app_env", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
             &["admin", "app", "audit", "shutdown", "store", "tls"],
             &["schema"],
             &["gate", "read"],
@@ -86,6 +87,7 @@ const HOUSES: [House; 8] = [
                 "quotas",
                 "rls",
                 "run",
+                "secrets",
                 "serve",
                 "keys",
                 "objects",

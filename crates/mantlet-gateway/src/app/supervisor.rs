@@ -38,7 +38,7 @@ pub struct AppCommand {
     /// Variables of our environment that it does not get.
     pub withheld: Vec<String>,
     /// Variables that it gets beside ours.
-    pub variables: Vec<(&'static str, Secret<Vec<u8>>)>,
+    pub variables: Vec<(String, Secret<Vec<u8>>)>,
     /// Its standard input.
     pub input: Input,
     /// Its standard output.

@@ -2,7 +2,21 @@
 
 use mantlet_controls::config::Posture;
 
-use crate::{config::Config, say::say, settings::Loaded};
+use crate::{
+    config::{AppConfig, Config, app_env},
+    say::{Failure, say},
+    settings::Loaded,
+};
+
+/// Variables that the configuration gives the app (`[app.env]`). They were read when the configuration was
+/// checked; what has gone since then ends the command.
+pub(crate) fn of_app(config: &AppConfig) -> Result<app_env::Variables, Failure> {
+    app_env::read(&config.env).map_err(|mistakes| {
+        let told: Vec<String> =
+            mistakes.into_iter().map(|one| format!("`{}`: {}", one.key, one.message)).collect();
+        Failure::usage(told.join("\n"))
+    })
+}
 
 /// Variables that the app is not given: our own settings, and what the configuration keeps from it.
 ///

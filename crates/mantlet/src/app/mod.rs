@@ -9,7 +9,7 @@ mod status;
 
 mod process;
 
-pub(crate) use environment::{say_handed_on, withheld};
+pub(crate) use environment::{of_app, say_handed_on, withheld};
 pub(crate) use folder::{PrivateFolder, cannot_write};
 pub(crate) use interpreter::{interpreter, interpreter_not_started};
 pub(crate) use package::{CONTRACT, INSPECTOR, RLS, reading_arguments, write_files};

@@ -19,7 +19,7 @@ use mantlet_gateway::{
 
 use super::{
     candidates::Hearing,
-    environment::withheld,
+    environment::{self, withheld},
     folder::{PrivateFolder, cannot_write},
     interpreter::{interpreter, interpreter_not_started, not_started},
     package::{CONTRACT, LAUNCHER, reading_arguments, write_files, written},
@@ -65,7 +65,8 @@ impl AppProcess {
         let withheld = withheld(loaded);
         let names_caller = !loaded.config.authentication.principal_header.is_empty();
         let key = key.secret().filter(|_| names_caller);
-        let variables: Vec<_> = key.map(|key| (PRINCIPAL_KEY, key.clone())).into_iter().collect();
+        let mut variables = environment::of_app(config)?;
+        variables.extend(key.map(|key| (PRINCIPAL_KEY.to_owned(), key.clone())));
         let input = input(server.is_empty());
         let command = |program, arguments, address| AppCommand {
             program,

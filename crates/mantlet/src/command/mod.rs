@@ -16,6 +16,7 @@ pub(crate) mod objects;
 pub(crate) mod quotas;
 pub(crate) mod rls;
 pub(crate) mod run;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod sessions;
 pub(crate) mod throttles;

@@ -1,10 +1,12 @@
 //! `[app]`: the app, how it is run, and how long it may take.
 
+use std::collections::BTreeMap;
+
 use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::Address;
 use serde::{Deserialize, Serialize};
 
-use super::socket_path::too_long;
+use super::{app_env, socket_path::too_long};
 
 /// `[app]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub(crate) struct Config {
     /// that `env:NAME` names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) withhold_env: Option<Vec<String>>,
+    /// Variables that the app gets, beside those of Mantlet's own environment. A value is a text, or says
+    /// where a secret is. Default none.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 impl Default for Config {
@@ -61,6 +66,7 @@ impl Default for Config {
             queue_timeout: Span::secs(5),
             stop_timeout: Span::secs(15),
             withhold_env: None,
+            env: BTreeMap::new(),
         }
     }
 }
@@ -100,6 +106,7 @@ impl Config {
                 ));
             }
         }
+        mistakes.extend(app_env::read(&self.env).err().into_iter().flatten());
         mistakes
     }
 

@@ -1,7 +1,7 @@
 //! The keys and passwords of issuers, the app's own API key, the key of nonces and that of the header
 //! with the caller, read from where they are.
 
-use std::{env, fs};
+use std::fs;
 
 use mantlet_controls::{
     api_keys::{self, UpstreamKey},
@@ -11,7 +11,7 @@ use mantlet_controls::{
     issuer::Config,
 };
 
-const REMEDY: &str = "write `env:NAME` or `file:PATH`, and keep the secret there";
+use super::reference::{REMEDY, secret};
 
 /// Reads them into the sections.
 pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
@@ -83,22 +83,4 @@ pub(crate) fn read_principal_key(place: &str) -> Result<Option<PrincipalKey>, Mi
     });
     text.map(|bytes| Some(PrincipalKey::new(bytes)))
         .map_err(|message| Mistake::new("authentication.principal-key", message).help(REMEDY))
-}
-
-fn secret(place: &str) -> Result<Vec<u8>, String> {
-    let bytes = match place.split_once(':') {
-        Some(("env", name)) => {
-            env::var(name).map_err(|_| format!("the variable `{name}` is not set"))?.into_bytes()
-        }
-        Some(("file", path)) => {
-            let mut bytes = fs::read(path).map_err(|error| format!("`{path}` cannot be read: {error}"))?;
-            // A file that a person writes ends with a line break.
-            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
-                bytes.pop();
-            }
-            bytes
-        }
-        _ => return Err("a secret does not belong in the configuration".to_owned()),
-    };
-    if bytes.is_empty() { Err(format!("`{place}` is empty")) } else { Ok(bytes) }
 }

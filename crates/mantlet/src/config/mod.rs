@@ -4,10 +4,12 @@ mod adopted;
 mod condition_files;
 mod csrf_keys;
 mod issuer_material;
+mod reference;
 mod socket_path;
 
 mod admin;
 mod app;
+pub(crate) mod app_env;
 mod audit;
 mod shutdown;
 mod store;
@@ -20,5 +22,6 @@ mod read;
 
 pub(crate) use app::Config as AppConfig;
 pub(crate) use read::{Checked, PRINCIPAL_KEY, Reader, is_url, summary};
+pub(crate) use reference::{Reference, secret};
 pub(crate) use schema::Config;
 pub(crate) use socket_path::LONGEST_SOCKET_PATH;

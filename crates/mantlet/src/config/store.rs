@@ -1,10 +1,12 @@
 //! The `[store]` section: where several gates count together.
 
-use std::{env, fs};
+use std::fs;
 
 use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::StoreConfig;
 use serde::{Deserialize, Serialize};
+
+use super::reference::{REMEDY, Reference};
 
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +40,19 @@ impl Config {
     /// The store, if there is one.
     pub(crate) fn read(&self) -> Result<Option<StoreConfig>, Mistake> {
         let mistake = |message: String| Mistake::new("store.url", message);
-        let url = match self.url.split_once(':') {
-            None if self.url.is_empty() => return Ok(None),
-            Some(("env", name)) => {
-                env::var(name).map_err(|_| mistake(format!("the variable `{name}` is not set")))?
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        let url = match Reference::of(&self.url) {
+            Some(reference) => {
+                let bytes = reference.and_then(|reference| reference.read()).map_err(mistake)?;
+                String::from_utf8(bytes)
+                    .map_err(|_| mistake(format!("`{}` is not text in UTF-8", self.url)))?
             }
-            Some(("file", path)) => {
-                let text = fs::read_to_string(path);
-                text.map_err(|error| mistake(format!("`{path}` cannot be read: {error}")))?.trim().to_owned()
+            None if self.url.contains('@') || self.url.contains("pass=") => {
+                return Err(mistake("a password does not belong in the configuration".into()).help(REMEDY));
             }
-            _ if self.url.contains('@') || self.url.contains("pass=") => {
-                return Err(mistake("a password does not belong in the configuration".into())
-                    .help("write `env:NAME` or `file:PATH`, and keep the URL there"));
-            }
-            _ => self.url.clone(),
+            None => self.url.clone(),
         };
         if !(1..=1_000).contains(&self.timeout.0.as_millis()) {
             return Err(Mistake::new("store.timeout", format!("`{}` is outside 1ms to 1s", self.timeout)));

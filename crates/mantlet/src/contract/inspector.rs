@@ -2,7 +2,9 @@
 //! of an app there.
 
 use std::{
+    ffi::OsStr,
     fs, io,
+    os::unix::ffi::OsStrExt,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -15,7 +17,7 @@ use super::{description::Description, router::is_empty};
 use crate::{
     app::{
         CONTRACT, INSPECTOR, PrivateFolder, STATUS, Status, cannot_write, interpreter,
-        interpreter_not_started, reading_arguments, withheld, write_files,
+        interpreter_not_started, of_app, reading_arguments, withheld, write_files,
     },
     config::{AppConfig, Config},
     say::Failure,
@@ -54,6 +56,9 @@ pub(crate) fn ask_app(loaded: &Loaded<Config>, asker: &str, what: &str) -> Resul
     // The app is imported as it would be in `run`.
     for name in withheld(loaded) {
         command.env_remove(name);
+    }
+    for (name, value) in of_app(config)? {
+        command.env(name, OsStr::from_bytes(value.expose()));
     }
     command.arg(folder.path().join(asker));
     if !config.entrypoint.is_empty() {

@@ -9,10 +9,17 @@ const TABLE_MARKS: [&str; 2] = ["secret", "password"];
 /// What rules and quotas count by: a key of another kind.
 const HARMLESS: [[&str; 3]; 2] = [["throttle", "rule", "key"], ["throttle", "quota", "key"]];
 
+/// The table of variables of the app.
+const OF_APP: [&str; 2] = ["app", "env"];
+
 /// Whether the value under these names, outermost first, looks like a secret.
 pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Clone) -> bool {
     if HARMLESS.iter().any(|harmless| names.clone().eq(harmless.iter().copied())) {
         return false;
+    }
+    // What the app gets is not ours to judge.
+    if names.clone().take(OF_APP.len()).eq(OF_APP) {
+        return true;
     }
     names.rev().map(str::to_lowercase).enumerate().any(|(distance, name)| {
         let marks: &[&str] = if distance == 0 { &MARKS } else { &TABLE_MARKS };
@@ -22,7 +29,7 @@ pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Cl
 
 /// Whether a value only says where the secret is, as in `env:NAME`.
 pub(super) fn is_reference(text: &str) -> bool {
-    text.starts_with("env:") || text.starts_with("file:")
+    ["env:", "file:", "cred:", "cmd:"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 /// Whether a message, made by a type that does not know that its value is a secret, tells it: as a

@@ -40,6 +40,8 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
 fn config_says(command: &str, file: &Path) -> Output {
     let mut mantlet = Command::new(env!("CARGO_BIN_EXE_mantlet"));
     mantlet.args(["config", command, "--config"]).arg(file).env_clear();
+    // Credentials of systemd that an example names are beside it.
+    mantlet.env("CREDENTIALS_DIRECTORY", file.parent().expect("a folder"));
     mantlet.output().expect("mantlet starts")
 }
 
@@ -159,6 +161,9 @@ fn every_configuration_shown_is_valid() {
             let name = if block.contains("[tool.") { "pyproject.toml" } else { "mantlet.toml" };
             let file = folder.path().join(name);
             fs::write(&file, &block).expect("a file");
+            for name in block.split("\"cred:").skip(1).filter_map(|rest| rest.split('"').next()) {
+                fs::write(folder.path().join(name), "a secret\n").expect("a file");
+            }
             let checked = config_says("check", &file);
             let said = String::from_utf8_lossy(&checked.stderr);
             assert!(checked.status.success(), "{}:{line}\n{block}\n{said}", page.display());

@@ -67,6 +67,7 @@ mod request_line;
 mod responses;
 mod scale;
 mod sdk;
+mod secrets;
 mod sessions;
 mod shop;
 mod slow;
