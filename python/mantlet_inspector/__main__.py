@@ -20,19 +20,28 @@ import mantlet_inspector  # noqa: F401
 
 del sys.path[0]
 
+import gc
 import json
 from pathlib import Path
 
 from mantlet_inspector import app_import, arguments, inspector
+from mantlet_inspector.source import memory
+from mantlet_inspector.source.ahead import Ahead
+
+ROOMS = ("source", "proof", "contract", "candidates", "objects", "review")
 
 
 def main() -> int:
     args = arguments.parser("mantlet-inspector", contract_is_needed=True).parse_args()
     del sys.argv[1:]  # ours, not the app's
     try:
+        root = app_import.locate(args.app)[0]
+        ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead", ROOMS)
         app, name = inspector.named(args.app)
+        gc.disable()  # what is made from here on is kept until the end
         try:
-            found = inspector.contract(app, name, args.memory, args.read_timeout, review=True)
+            read = ahead.found(args.read_timeout or memory.DEFAULT_BOUND)
+            found = inspector.contract(app, name, args.memory, args.read_timeout, read, review=True)
         except app_import.Failure:
             raise
         except Exception as error:  # most likely a version that is not known

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "mantlet_inspector"
-INSPECTOR = ("candidates", "contract", "inspector", "proof", "source")  # not needed to serve
+ROOMS = ("source", "proof", "contract", "candidates", "objects")
+INSPECTOR = (*ROOMS, "inspector")  # not needed to serve
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
@@ -215,7 +216,7 @@ def main() -> None:
         if args.contract:
             from mantlet_inspector.source.ahead import Ahead
 
-            ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead")
+            ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead", ROOMS)
         loaded, attribute, app = app_import.import_app(root, module, attribute)
     except app_import.Failure as failure:
         app_import.report(args.status, failure.status)
