@@ -34,6 +34,7 @@ ROOMS = ("source", "proof", "contract", "candidates", "objects", "review")
 def main() -> int:
     args = arguments.parser("mantlet-inspector", contract_is_needed=True).parse_args()
     del sys.argv[1:]  # ours, not the app's
+    ahead = None
     try:
         root = app_import.locate(args.app)[0]
         ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead", ROOMS)
@@ -48,6 +49,8 @@ def main() -> int:
             message = f"the contract of `{name}` cannot be read: {app_import.unreadable(error)}"
             raise app_import.Failure("no-contract", message) from None
     except app_import.Failure as failure:
+        if ahead is not None:
+            ahead.leave()
         app_import.report(args.status, failure.status)
         return app_import.STARTUP_FAILURE
     Path(args.contract).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")

@@ -200,6 +200,7 @@ def main() -> None:
     leave_terminal()
     end_with(args.parent)
 
+    ahead = None
     try:
         try:
             importlib.import_module("uvicorn")
@@ -212,13 +213,14 @@ def main() -> None:
             # Of the limits that both know, the wider: the gate keeps the narrower one.
             options[option] = max(value, options[option]) if option in options else value
         root, module, attribute, factory = app_import.locate(args.app)
-        ahead = None
         if args.contract:
             from mantlet_inspector.source.ahead import Ahead
 
             ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead", ROOMS)
         loaded, attribute, app = app_import.import_app(root, module, attribute)
     except app_import.Failure as failure:
+        if ahead is not None:
+            ahead.leave()
         app_import.report(args.status, failure.status)
         sys.exit(app_import.STARTUP_FAILURE)
     name, file = f"{module}:{attribute}", getattr(loaded, "__file__", None)

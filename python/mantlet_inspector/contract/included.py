@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi.dependencies import utils
+from fastapi.utils import get_path_param_names
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ def shared_dependencies(known: dict[Any, Any]) -> Iterator[None]:
 def key_of(given: dict[str, Any]) -> Any:
     """What the analysis of a dependency follows from; none if that is not known."""
     try:
-        names = frozenset(utils.get_path_param_names(given["path"]))
+        names = frozenset(get_path_param_names(given["path"]))
         rest = {name: value for name, value in given.items() if name not in ("path", "call")}
         values = [tuple(value) if isinstance(value, list) else value for value in rest.values()]
         key = (id(given["call"]), names, *rest, *values)

@@ -23,6 +23,7 @@ HERE = os.path.abspath(__file__)
 PACKAGE = os.path.dirname(os.path.dirname(HERE))
 HTTP = b"HTTPException"
 LOOK_EVERY = 0.1  # seconds
+END = b"\n"  # a line that names no file
 # Modules of an app that is worth it: all, or its own. Waiting for what is read costs more than
 # reading a small one.
 MANY, MANY_OWN = 1_000, 100
@@ -82,6 +83,13 @@ class Ahead:
             if not one.startswith(standard) or "-packages" in one
         ]
 
+    def leave(self) -> None:
+        """Ends the process; nothing more is wanted of it."""
+        self.ended.set()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def found(self, patience: float) -> dict[str, Any]:
         """The facts that were read, by the hash of each text. Waits for the rest, but not longer
         than that."""
@@ -91,10 +99,10 @@ class Ahead:
         if self.process is None:
             return {}
         try:
-            self.process.communicate(timeout=patience)
+            # Processes that the app has forked may hold the pipe, too: its end alone says nothing.
+            self.process.communicate(END, timeout=patience)
         except (subprocess.TimeoutExpired, OSError, ValueError):
-            self.process.kill()
-            self.process.wait()
+            self.leave()
         found = {}
         try:
             with open(self.place, "rb") as opened:
@@ -147,6 +155,8 @@ def main() -> None:
     from mantlet_inspector.source import index, memory
 
     for line in sys.stdin.buffer:
+        if line == END:
+            break
         how, file = line[:1], os.fsdecode(line[1:].rstrip(b"\n"))
         try:
             text = memory.text_of(file)
