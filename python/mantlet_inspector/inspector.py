@@ -47,7 +47,7 @@ def made_contract(app: Any, name: str, review: bool = False) -> dict[str, Any]:
     from mantlet_inspector.contract.walk import Walk
     from mantlet_inspector.source import mentions
 
-    walk = Walk()
+    walk = Walk(is_served=not review)
     router, found = walk.contract(app)
     token = proof_of(app, Path.cwd(), name.partition(":")[0]).note()
     if found is None:

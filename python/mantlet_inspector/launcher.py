@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "mantlet_inspector"
-INSPECTOR = ("candidates", "contract", "inspector", "proof", "source")  # not needed to serve
+ROOMS = ("source", "proof", "contract", "candidates", "objects")
+INSPECTOR = (*ROOMS, "inspector")  # not needed to serve
 SUPERVISOR = "MANTLET_SUPERVISOR"  # in the environment: the process whose children are uvicorn's workers
 ORPHAN_GRACE = 5  # seconds from SIGTERM to SIGKILL once the parent is gone
 
@@ -199,6 +200,7 @@ def main() -> None:
     leave_terminal()
     end_with(args.parent)
 
+    ahead = None
     try:
         try:
             importlib.import_module("uvicorn")
@@ -211,13 +213,14 @@ def main() -> None:
             # Of the limits that both know, the wider: the gate keeps the narrower one.
             options[option] = max(value, options[option]) if option in options else value
         root, module, attribute, factory = app_import.locate(args.app)
-        ahead = None
         if args.contract:
             from mantlet_inspector.source.ahead import Ahead
 
-            ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead")
+            ahead = Ahead(str(root), args.memory, f"{args.contract}.ahead", ROOMS)
         loaded, attribute, app = app_import.import_app(root, module, attribute)
     except app_import.Failure as failure:
+        if ahead is not None:
+            ahead.leave()
         app_import.report(args.status, failure.status)
         sys.exit(app_import.STARTUP_FAILURE)
     name, file = f"{module}:{attribute}", getattr(loaded, "__file__", None)

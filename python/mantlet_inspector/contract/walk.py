@@ -16,6 +16,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
 from mantlet_inspector.contract.draft import Draft
 from mantlet_inspector.contract.http_route import api_route, is_docs, named
+from mantlet_inspector.contract.included import shared_dependencies
 from mantlet_inspector.contract.matching import CONVERTORS, ROUTES, decides, narrows, overrides, pattern
 from mantlet_inspector.contract.middleware import builds_its_own, chain, options_of, passes
 from mantlet_inspector.contract.router_tree import RouterTree, claim, set_below, set_refuses, set_rewrites
@@ -48,8 +49,10 @@ class Walk:
 
     strips_root_path = get_route_path is not None  # older versions of Starlette match the whole path
 
-    def __init__(self) -> None:
+    def __init__(self, is_served: bool = True) -> None:
         self.draft = Draft()
+        self.is_served = is_served  # by this process
+        self.dependencies: dict[Any, Any] = {}  # what FastAPI found of them
 
     def unwrap(self, app: Any) -> tuple[list[Any], Any]:
         """An ASGI app around the FastAPI one -> (what stands around it, the app in it)."""
@@ -254,7 +257,7 @@ class Walk:
                 [*self.draft.around, route.original_router, route.include_context],
             )
             self.draft.note_kept(route)
-            for candidate in route.effective_candidates():
+            for candidate in self.candidates(route):
                 original = getattr(candidate, "original_route", None)
                 found += self.routes(candidate if original is None else original, candidate, at, docs)
             self.draft.around = outer
@@ -265,6 +268,13 @@ class Walk:
         if isinstance(route, (*ROUTES, Host)) and decides(route, seen):
             return [self.own_match(route, seen, at), *self.known(route, seen, at, docs)]
         return self.known(route, seen, at, docs)
+
+    def candidates(self, included: Any) -> list[Any]:
+        """The routes of a router that was included. FastAPI makes them when it is asked to."""
+        if self.is_served:
+            return included.effective_candidates()
+        with shared_dependencies(self.dependencies):
+            return included.effective_candidates()
 
     def known(self, route: Any, seen: Any, at: str, docs: Sequence[str]) -> list[dict[str, Any]]:
         """A route of a class that is known, as it is if it takes a request at all."""

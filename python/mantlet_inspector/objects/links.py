@@ -28,10 +28,14 @@ class Links:
         self.tables = tables
         self.by_class = {id(one.cls): one for one in tables.values() if one.cls is not None}
         self.known: dict[int, tuple[Any, Link | None]] = {}
+        self.attributes: dict[str, set[str]] = {}
+        self.parameters_known: dict[tuple[str, str, str, str], tuple[Table, str] | None] = {}
         derived: dict[int, list[Table]] = {}
         for table in self.by_class.values():
             for base in bases_of(table.cls):
                 derived.setdefault(id(base), []).append(table)
+        self.keys = [(table, identifying(table)) for table in tables.values()]
+        self.words = [(table, [one.split("_") for one in table.names]) for table in tables.values()]
         # Bases of one table alone: a base of several says what tables have in common.
         self.bases = {base: found[0] for base, found in derived.items() if len(found) == 1}
 
@@ -54,14 +58,14 @@ class Links:
         for base in bases_of(cls):
             table = self.bases.get(id(base))
             if table is not None and base is not table.cls and not is_of_library(base) and fields_of(base):
-                overlap = overlapping(fields, table)
+                overlap = self.overlap(fields, table)
                 if overlap >= ENOUGH_OF_A_BASE:
                     return Link(table, "base", round(overlap * 100))
-        name = bare(class_name(cls))
+        own = bare(class_name(cls)).split("_")
         found = []
-        for table in self.tables.values():
-            length = max((alike(name, one) for one in table.names), default=0)
-            overlap = overlapping(fields, table) if length else 0.0
+        for table, names in self.words:
+            length = max((alike(own, one) for one in names), default=0)
+            overlap = self.overlap(fields, table) if length else 0.0
             if overlap >= ENOUGH:
                 found.append((length, overlap, table))
         found.sort(key=lambda one: one[:2], reverse=True)
@@ -70,6 +74,14 @@ class Links:
         config = names_of(cls).get("model_config")
         reads = isinstance(config, dict) and config.get("from_attributes") is True
         return Link(found[0][2], "attributes" if reads else "fields", round(found[0][1] * 100))
+
+    def overlap(self, fields: dict[str, Field], table: Table) -> float:
+        """The part of a model's fields that objects of a table have."""
+        known = self.attributes.get(table.name)
+        if known is None:
+            known = self.attributes[table.name] = attributes_of(table)
+        has = [any(name in known for name in field.read_as) for field in fields.values()]
+        return sum(has) / len(has)
 
     # Parameters
 
@@ -92,18 +104,22 @@ class Links:
         return found
 
     def named(self, parameter: str, before: str, above: Table | None, kind: str) -> tuple[Table, str] | None:
+        key = (parameter, before, above.name if above is not None else "", kind)
+        if key not in self.parameters_known:
+            self.parameters_known[key] = self.find_named(parameter, before, above, kind)
+        return self.parameters_known[key]
+
+    def find_named(
+        self, parameter: str, before: str, above: Table | None, kind: str
+    ) -> tuple[Table, str] | None:
         found = []
-        for table in self.tables.values():
-            stands = plain(before) in table.names
-            if above is not None:  # `/orders/{order_id}/items/{item_id}`
-                stands |= any(f"{one}_{plain(before)}" in table.names for one in above.names)
-            for field in identifying(table):
-                column = table.columns.get(field)
-                if (
-                    column is not None
-                    and fits(column, kind)
-                    and names(parameter, field, table, stands, before)
-                ):
+        standing = {plain(before)}
+        if above is not None:  # `/orders/{order_id}/items/{item_id}`
+            standing |= {f"{one}_{plain(before)}" for one in above.names}
+        for table, fields in self.keys:
+            stands = not standing.isdisjoint(table.names)
+            for field, column in fields:
+                if fits(column, kind) and names(parameter, field, table, stands, before):
                     found.append((stands, table, field))
         if any(stands for stands, _, _ in found):
             found = [one for one in found if one[0]]
@@ -131,28 +147,27 @@ class Links:
         return found[0] if len(found) == 1 else None
 
 
-def alike(name: str, table: str) -> int:
+def alike(own: list[str], other: list[str]) -> int:
     """How many words of a table's name begin or end a model's; none if not all do:
     `order_item_public` is of `order_item` rather than of `order`."""
-    own, other = name.split("_"), table.split("_")
     if own[: len(other)] == other or own[-len(other) :] == other:
         return len(other)
     return 0
 
 
-def overlapping(fields: dict[str, Field], table: Table) -> float:
-    """The part of a model's fields that objects of a table have."""
+def attributes_of(table: Table) -> set[str]:
+    """What objects of a table have."""
     known = {*table.columns, *table.related}
     if table.cls is not None:
         known |= {name for base in bases_of(table.cls) for name in names_of(base) if name[:1] != "_"}
-    has = [any(name in known for name in field.read_as) for field in fields.values()]
-    return sum(has) / len(has)
+    return known
 
 
-def identifying(table: Table) -> list[str]:
+def identifying(table: Table) -> list[tuple[str, Column]]:
     """Keys, and columns of which each value is there once."""
     unique = [field for one in table.unique if len(one) == 1 for field in one]
-    return list(dict.fromkeys([*table.key, *unique]))
+    fields = dict.fromkeys([*table.key, *unique])
+    return [(field, table.columns[field]) for field in fields if field in table.columns]
 
 
 def names(parameter: str, field: str, table: Table, stands: bool, before: str) -> bool:

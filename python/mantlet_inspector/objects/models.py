@@ -25,11 +25,22 @@ class Field(NamedTuple):
     alias: str  # as it is written
 
 
+known: dict[int, tuple[Any, dict[str, Field]]] = {}  # by the ids of classes, which may compare as they like
+
+
 def fields_of(cls: Any) -> dict[str, Field]:
     """-> what a class has, none if it is of no kind that is known"""
+    if not is_class(cls):
+        return {}
+    if id(cls) not in known:
+        known[id(cls)] = (cls, read_fields(cls))
+    return known[id(cls)][1]
+
+
+def read_fields(cls: Any) -> dict[str, Field]:
     if is_model(cls):
         return {name: field_of(name, info) for name, info in dict(known_fields(cls)).items()}
-    if is_class(cls) and "__dataclass_fields__" in names_of(cls):
+    if "__dataclass_fields__" in names_of(cls):
         return {one.name: Field(one.name, one.type, (one.name,), one.name) for one in dataclasses.fields(cls)}
     return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 # What stands beside the name of a thing in the name of a class.
@@ -12,11 +13,13 @@ ABOUT_CLASSES = {
 PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
-def words(name: str) -> list[str]:
+@functools.cache
+def words(name: str) -> tuple[str, ...]:
     """`OrderItem`, `order_items`, `orderItems` -> `order`, `item(s)`"""
-    return [piece.lower() for piece in PIECES.findall(name)]
+    return tuple(piece.lower() for piece in PIECES.findall(name))
 
 
+@functools.cache
 def singular(word: str) -> str:
     for end, instead in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(end) and len(word) > len(end) + 1:
@@ -26,11 +29,13 @@ def singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
+@functools.cache
 def plain(name: str) -> str:
     """`order_items` -> `order_item`"""
     return "_".join(map(singular, words(name)))
 
 
+@functools.cache
 def bare(name: str) -> str:
     """The name of a class without what only says what kind of class it is: `DBOrderModel` ->
     `order`"""

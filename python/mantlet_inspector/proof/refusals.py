@@ -41,6 +41,7 @@ from mantlet_inspector.source.objects import closure
 from mantlet_inspector.source.trees import constant
 
 MOST = 600  # functions that are followed for one dependency
+LOOK_EVERY = 16  # functions
 UNKNOWN = lookup.UNKNOWN
 
 MAY_FAIL = (
@@ -88,7 +89,8 @@ class Refusals:
         seen: dict[tuple[int, int], Any] = {}
         try:
             while waiting:
-                memory.current.check()
+                if not len(seen) % LOOK_EVERY:  # to ask for the time takes long, too
+                    memory.current.check()
                 thing, me = waiting.pop()
                 if (id(thing), id(me)) in seen:
                     continue

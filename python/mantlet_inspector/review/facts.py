@@ -17,7 +17,7 @@ from mantlet_inspector.review.keys import signing_keys, unverified
 from mantlet_inspector.review.known import is_broad, is_http_exception, names_password
 from mantlet_inspector.review.reader import Reader, Shared, TooMuch
 from mantlet_inspector.review.settings import settings_of
-from mantlet_inspector.review.values import Sent, Value, join, live, sent_value
+from mantlet_inspector.review.values import Sent, Value, copied, join, live, sent_value
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of, is_class
 from mantlet_inspector.source.stored import bases_of, names_of
@@ -75,7 +75,7 @@ class Operations:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.signs: dict[tuple[str, str, int], dict[str, Any]] = {}  # of those that find the caller
-        self.known: dict[int, tuple[Any, Value, Effects, bool]] = {}  # dependencies that were read
+        self.known: dict[Any, tuple[Any, Value, Effects, bool]] = {}  # dependencies that were read
 
     def of(self, route: Any) -> dict[str, Any]:
         reader = Reader(self.shared)
@@ -134,12 +134,12 @@ class Operations:
             reader.effects.checks |= not files.is_frameworks(takes_it)
             return Value(caller=True, credential=True)
         takes_path = takes(sub)
-        kept = self.known.get(id(call)) if not takes_path else None
+        key = taken(sub, call) if takes_path else id(call)
+        kept = self.known.get(key)
         if kept is None:
-            kept = (call, *self.of_dependency(sub, call, overrides, takes_path))
-            if not takes_path:
-                self.known[id(call)] = kept
+            kept = self.known[key] = (call, *self.of_dependency(sub, call, overrides, takes_path))
         _, value, effects, finds = kept
+        value = copied(value) if takes_path else value
         is_shared = finds and not takes_path
         if is_shared:
             self.signs.update(effects.signs)
@@ -182,6 +182,14 @@ def takes(dependant: Any) -> bool:
     return bool(dependant.path_params or dependant.body_params or dependant.query_params) or any(
         map(takes, dependant.dependencies)
     )
+
+
+def taken(dependant: Any, call: Any) -> tuple[Any, ...]:
+    """What a function and those that it depends on take from which place. Where that is the same,
+    they do the same."""
+    fields = (getattr(dependant, attribute) for attribute in LOCATIONS)
+    names = (tuple(getattr(one, "name", one.alias) for one in every) for every in fields)
+    return (id(call), *names, *(taken(one, one.call) for one in dependant.dependencies))
 
 
 def reads_credentials(dependant: Any) -> bool:

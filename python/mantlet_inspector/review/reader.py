@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
 from mantlet_inspector.review import known
 from mantlet_inspector.review.effects import Effects
 from mantlet_inspector.review.frame import Frame
-from mantlet_inspector.review.values import NOTHING, Sent, Value, live
+from mantlet_inspector.review.values import NOTHING, Sent, Value, copied, live
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of
 from mantlet_inspector.source.stored import bases_of
@@ -32,6 +33,7 @@ class Shared:
             one.name = str(one.name)  # SQLAlchemy has a class of its own for names
         self.by_class = {id(one.cls): one for one in tables.values() if one.cls is not None}
         self.stores: dict[int, tuple[Any, str]] = {}  # objects in which an app keeps its own, and names
+        self.annotations: dict[int, tuple[Any, list[tuple[str, Value]]]] = {}  # of functions
         self.modules: list[Any] = []
         self.literals: dict[str, bool] = {}  # texts, and whether they stand in the app's code
         self.secrets: set[bytes] = set()  # with which the app signs
@@ -45,6 +47,14 @@ class Shared:
 
     def table_of(self, cls: Any) -> Any:
         return next((self.by_class[id(one)] for one in bases_of(cls) if id(one) in self.by_class), None)
+
+    def annotations_of(self, function: Any) -> list[tuple[str, Value]]:
+        """What the annotations of a function say of its arguments."""
+        if id(function) not in self.annotations:
+            notes = getattr(function, "__annotations__", {})
+            read = [(name, known.of_annotation(one, function)) for name, one in notes.items()]
+            self.annotations[id(function)] = (function, read)
+        return self.annotations[id(function)][1]
 
     def store_of(self, held: Any, name: str) -> str:
         return self.stores.setdefault(id(held), (held, name))[1]
@@ -75,26 +85,31 @@ class Reader:
         code = code_of(function)
         if code is None or depth > DEEPEST or any(one is code for one in self.running):
             return None
-        file = code.co_filename
-        if files.is_installed(file) or files.is_standard(file) or file.startswith(files.FRAMEWORKS):
+        if not is_followed(code.co_filename):
             return None
         node = node_of(function)
         if node is None:
             self.effects.is_whole = False
             return None
         names = {**defaults_of(function), **arguments}
-        for name, annotation in getattr(function, "__annotations__", {}).items():
-            of = known.of_annotation(annotation, function)
-            given = names.get(name, of)
-            if given.live is NOTHING and given.cls is None and given.store is None and given.model is None:
-                names[name] = dataclasses.replace(given, cls=of.cls, item=given.item or of.item)
-            else:
-                names[name] = given
+        for name, of in self.shared.annotations_of(function):
+            given = names.get(name)
+            if given is None:
+                names[name] = copied(of)
+            elif given.live is NOTHING and given.cls is None and given.store is None and given.model is None:
+                item = given.item or (copied(of.item) if of.item is not None else None)
+                names[name] = dataclasses.replace(given, cls=of.cls, item=item)
         self.running.append(code)
         try:
             return Frame(self, function, names, depth).run(node)
         finally:
             self.running.pop()
+
+
+@functools.cache
+def is_followed(file: str) -> bool:
+    """Whether it is code of the app's own."""
+    return not (files.is_installed(file) or files.is_standard(file) or file.startswith(files.FRAMEWORKS))
 
 
 def defaults_of(function: Any) -> dict[str, Value]:

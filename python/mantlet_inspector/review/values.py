@@ -101,6 +101,26 @@ def join(one: Value, other: Value) -> Value:
     )
 
 
+def copied(value: Value, known: dict[int, Value] | None = None) -> Value:
+    """The same value, with all that is in it."""
+    known = {} if known is None else known
+    if id(value) in known:
+        return known[id(value)]
+    made = known[id(value)] = Value.__new__(Value)
+    vars(made).update(vars(value))
+    if value.attributes:
+        made.attributes = {name: copied(one, known) for name, one in value.attributes.items()}
+    if value.keys is not None:
+        made.keys = {name: copied(one, known) for name, one in value.keys.items()}
+    if value.method is not None:
+        made.method = (copied(value.method[0], known), value.method[1])
+    if value.item is not None:
+        made.item = copied(value.item, known)
+    if value.pieces:
+        made.pieces = tuple(one if isinstance(one, str) else copied(one, known) for one in value.pieces)
+    return made
+
+
 def depending(values: Iterable[Value]) -> Value:
     """What is made of values in a way that is not known."""
     made = Value()

@@ -1,8 +1,8 @@
-"""Reads an app's files while the app is being imported, in a process of its own, if a processor is
-free.
+"""Does while the app is being imported what can be done then, in a process of its own, if a
+processor is free: compiles the inspector's rooms, and reads the app's files.
 
-Only for an app that was not read before: a memory is quicker. The inspector reads the files that
-are left.
+Files only of a large app that was not read before: a memory is quicker. The inspector compiles and
+reads what is left.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import sys
 import sysconfig
 import threading
 import types
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 HERE = os.path.abspath(__file__)
 PACKAGE = os.path.dirname(os.path.dirname(HERE))
 HTTP = b"HTTPException"
 LOOK_EVERY = 0.1  # seconds
-# Modules of an app that is worth it. A process costs more than reading a small one.
-MANY = 1_000
+END = b"\n"  # a line that names no file
+# Modules of an app that is worth it: all, or its own. Waiting for what is read costs more than
+# reading a small one.
+MANY, MANY_OWN = 1_000, 100
 # Nothing is asked of them.
 FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core")
 
@@ -31,42 +34,36 @@ FRAMEWORKS = ("fastapi", "starlette", "pydantic", "pydantic_core")
 class Ahead:
     """The process, and the thread that tells it which modules are there by now."""
 
-    def __init__(self, root: str, memories: str | None, place: str) -> None:
+    def __init__(self, root: str, memories: str | None, place: str, rooms: tuple[str, ...]) -> None:
         self.root = os.path.join(os.path.abspath(root), "")
         self.place = place  # the file in which the process writes what it finds
         self.ended = threading.Event()
         self.told: set[str] = set()
         self.process: subprocess.Popen[bytes] | None = None
         self.thread: threading.Thread | None = None
-        if sys.executable and memories is not None and not os.path.exists(memories) and processors() > 1:
+        if sys.executable and processors() > 1:
+            self.process = started(place, rooms)
+        if self.process is not None and memories is not None and not os.path.exists(memories):
             self.thread = threading.Thread(target=self.tell, name="mantlet-ahead", daemon=True)
             self.thread.start()
 
     def tell(self) -> None:
         waiting: list[str] = []
+        is_worth_it = False
+        pipe: Any = self.process and self.process.stdin
         try:
             while not self.ended.wait(LOOK_EVERY):
-                if len(sys.modules) < MANY:
-                    continue
                 waiting += self.news()
-                if self.process is None and len(waiting) < MANY:
+                own = sum(one.startswith("+") for one in waiting)
+                is_worth_it = is_worth_it or len(waiting) >= MANY or own >= MANY_OWN
+                if not is_worth_it:
                     continue
-                pipe: Any = self.started().stdin
                 for file in waiting:
                     pipe.write(os.fsencode(file) + b"\n")
                 pipe.flush()
                 waiting = []
-        except (OSError, ValueError):  # it cannot be started, or has ended
+        except (OSError, ValueError):  # it has ended
             pass
-
-    def started(self) -> subprocess.Popen[bytes]:
-        if self.process is None:
-            command = [sys.executable, "-I", "-S", HERE]
-            with open(self.place, "wb") as out:
-                self.process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL
-                )
-        return self.process
 
     def news(self) -> list[str]:
         known = [(name.partition(".")[0], one) for name, one in list(sys.modules.items())]
@@ -86,6 +83,13 @@ class Ahead:
             if not one.startswith(standard) or "-packages" in one
         ]
 
+    def leave(self) -> None:
+        """Ends the process; nothing more is wanted of it."""
+        self.ended.set()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def found(self, patience: float) -> dict[str, Any]:
         """The facts that were read, by the hash of each text. Waits for the rest, but not longer
         than that."""
@@ -95,10 +99,10 @@ class Ahead:
         if self.process is None:
             return {}
         try:
-            self.process.communicate(timeout=patience)
+            # Processes that the app has forked may hold the pipe, too: its end alone says nothing.
+            self.process.communicate(END, timeout=patience)
         except (subprocess.TimeoutExpired, OSError, ValueError):
-            self.process.kill()
-            self.process.wait()
+            self.leave()
         found = {}
         try:
             with open(self.place, "rb") as opened:
@@ -114,6 +118,15 @@ class Ahead:
         return found
 
 
+def started(place: str, rooms: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
+    command = [sys.executable, "-I", "-S", HERE, *rooms]
+    try:
+        with open(place, "wb") as out:
+            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL)
+    except OSError:  # all is done later
+        return None
+
+
 def processors() -> int:
     try:
         usable = len(os.sched_getaffinity(0))
@@ -127,16 +140,28 @@ def processors() -> int:
         return usable
 
 
+def compile_rooms(rooms: list[str]) -> None:
+    """Python finds what is compiled beside the source, which is in a private folder."""
+    for room in rooms:
+        for folder, _, names in os.walk(os.path.join(PACKAGE, room)):
+            for name in names:
+                if name.endswith(".py"):
+                    SourceFileLoader("room", os.path.join(folder, name)).get_code("room")
+
+
 def main() -> None:
+    gc.disable()
+    compile_rooms(sys.argv[1:])
     from mantlet_inspector.source import index, memory
 
-    gc.disable()
     for line in sys.stdin.buffer:
+        if line == END:
+            break
         how, file = line[:1], os.fsdecode(line[1:].rstrip(b"\n"))
         try:
             text = memory.text_of(file)
             if how == b"+" or HTTP in text:
-                kept = index.read(ast.parse(text, file)).kept()
+                kept = index.read(ast.parse(text, file), text).kept()
                 sys.stdout.write(json.dumps([memory.hash_of(file), kept], separators=(",", ":")) + "\n")
                 sys.stdout.flush()
         except Exception:  # the inspector will say so if it needs the file

@@ -9,6 +9,7 @@ running interpreter each time (`proof/exceptions.py`).
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,8 +87,8 @@ class Facts:
         return made
 
 
-def read(tree: ast.Module) -> Facts:
-    reader = Reader()
+def read(tree: ast.Module, text: bytes) -> Facts:
+    reader = Reader(has_globals=b"global" in text)
     reader.module(tree)
     return reader.facts
 
@@ -95,8 +96,9 @@ def read(tree: ast.Module) -> Facts:
 class Reader:
     """One walk through a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_globals: bool) -> None:
         self.facts = Facts()
+        self.has_globals = has_globals  # or else no function is searched for them
 
     def module(self, tree: ast.Module) -> None:
         for node in tree.body:
@@ -136,7 +138,9 @@ class Reader:
     def function(self, node: Any, made: Definition, cls: str | None) -> None:
         self.count(node.name, first_line(node))
         decorators, annotations = (Definition([], "value", cls, [0, 0, 0]) for _ in range(2))
-        rebound = frozenset(name for one in node.body for name in rebound_in(one))
+        rebound: frozenset[str] = frozenset()
+        if self.has_globals:
+            rebound = frozenset(name for one in node.body for name in rebound_in(one))
         for one in node.decorator_list:
             self.visit(one, decorators, cls, False, rebound)
         arguments = node.args
@@ -213,21 +217,20 @@ class Reader:
     ) -> None:
         kind = type(node)
         about = PLAIN.get(kind)
-        for name in kind._fields:
+        for name in parts_of(kind):
             value = getattr(node, name, None)
             if value is None:
                 continue
             below = plain or name == about
-            if type(value) is list:
-                for one in value:
-                    if isinstance(one, ast.stmt):
-                        self.statement(one, into, cls, rebound)
-                    elif isinstance(one, ast.AST):
-                        self.visit(one, into, cls, below, rebound)
-            elif isinstance(value, ast.stmt):
-                self.statement(value, into, cls, rebound)
-            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-                self.visit(value, into, cls, below, rebound)
+            if type(value) is not list:
+                if isinstance(value, ast.AST):
+                    self.visit(value, into, cls, below, rebound)
+                continue
+            for one in value:
+                if isinstance(one, ast.stmt):
+                    self.statement(one, into, cls, rebound)
+                elif isinstance(one, ast.AST):
+                    self.visit(one, into, cls, below, rebound)
 
     def call(
         self, node: ast.Call, into: Definition, cls: str | None, plain: bool, rebound: frozenset[str]
@@ -263,6 +266,15 @@ class Reader:
         )
 
 
+# Parts of nodes in which nothing else stands.
+LEAVES = {"arg", "attr", "conversion", "ctx", "id", "kind", "op", "ops", "simple", "type_comment"}
+
+
+@functools.cache
+def parts_of(kind: type[ast.AST]) -> list[str]:
+    return [name for name in kind._fields if name not in LEAVES]
+
+
 # Where the parts of a node name a class, and nothing is made of it.
 PLAIN = {ast.ExceptHandler: "type", ast.AnnAssign: "annotation", ast.arg: "annotation", ast.Dict: "keys"}
 
@@ -289,7 +301,8 @@ def rebound_in(node: ast.AST) -> Iterator[str]:
 
 
 def first_line(node: Any) -> int:
-    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    decorators = getattr(node, "decorator_list", None)
+    return min(node.lineno, *(one.lineno for one in decorators)) if decorators else node.lineno
 
 
 def dotted(node: Any) -> str:

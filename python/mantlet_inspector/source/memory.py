@@ -78,7 +78,7 @@ class Memory:
             for file in self.parsed:
                 try:
                     self.check()
-                    self.used[hash_of(file)] = index.read(tree_of(file)).kept()
+                    self.used[hash_of(file)] = index.read(tree_of(file), text_of(file)).kept()
                 except Late:
                     break
                 except Exception:  # such as nested too deeply: without its facts it is parsed again
@@ -88,9 +88,11 @@ class Memory:
 
     def keep(self) -> None:
         """Writes the facts that were used, if some are new, or if there is no file yet."""
-        if self.file and self.parsed:
+        if not self.file or not os.path.isdir(os.path.dirname(self.file)):
+            return
+        if self.parsed:
             self.read_parsed()
-        if self.file and (self.reads or not os.path.lexists(self.file)):
+        if self.reads or not os.path.lexists(self.file):
             keep(self.file, {"made-with": made_with(), "files": self.used})
             self.reads = 0
 
@@ -149,7 +151,8 @@ def facts_of(file: str) -> index.Facts:
         current.reads += 1
     if kept is None:
         current.check()
-        facts = index.read(ast.parse(text_of(file), file))  # the tree of a whole file is large, and not kept
+        # The tree of a whole file is large, and not kept.
+        facts = index.read(ast.parse(text_of(file), file), text_of(file))
         current.reads += 1
         if current.file:
             current.used[key] = facts.kept()

@@ -32,6 +32,20 @@ def piece_between(file: str, first: int, last: int) -> ast.Module:
     return ast.parse(b"\n" * (first - 1) + b"".join(memory.lines_of(file)[first - 1 : last]), file)
 
 
+def statements_around(node: Any, line: int) -> Iterator[Any]:
+    """The statements within a node that a line is in, outer ones first. Without a look at
+    expressions, in which no statement stands."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        part = getattr(node, name, None)
+        for one in part if type(part) is list else ():
+            end = getattr(one, "end_lineno", None)
+            if end is None:
+                yield from statements_around(one, line)
+            elif index.first_line(one) <= line <= end:
+                yield one
+                yield from statements_around(one, line)
+
+
 def around(node: Any, line: int) -> Iterator[Any]:
     """The nodes within one that a line is in, outer ones first."""
     for one in ast.iter_child_nodes(node):
@@ -55,9 +69,10 @@ def node_at(file: str, name: str, line: int) -> Any:
     try:
         if memory.are_known(file) and memory.facts_of(file).functions.get(f"{name} {line}") != 1:
             return None
+        parts = around if name == "<lambda>" else statements_around
         found = [
             one
-            for one in around(piece_of(file, line), line)
+            for one in parts(piece_of(file, line), line)
             if isinstance(one, FUNCTIONS)
             and getattr(one, "name", "<lambda>") == name
             and index.first_line(one) == line
@@ -72,7 +87,7 @@ def definition_at(file: str, place: list[int]) -> Any:
     first, line, column = place
     found = [
         one
-        for one in around(piece_of(file, first), line)
+        for one in statements_around(piece_of(file, first), line)
         if isinstance(one, (*index.DEFINITIONS, ast.Assign, ast.AnnAssign))
         and (one.lineno, one.col_offset) == (line, column)
     ]

@@ -381,7 +381,7 @@ impl<'p, 'c> Proposing<'p, 'c> {
             let is_last = one.facts().and_then(|facts| facts.parameters.last());
             let is_key = is_last.is_some_and(|parameter| parameter.table == table.name);
             let is_read = shown.is_some() && one.is_get();
-            if self.is_covered(one) || !(is_read || is_key) {
+            if !(is_read || is_key) || self.is_covered(one) {
                 continue;
             }
             let why = if !one.is_secured() {

@@ -138,6 +138,8 @@ fn needs_key(app: &App<'_>, one: &Located<'_>) -> bool {
 /// Functions that look meant for some, and those whose neighbours ask for a role.
 fn functions(app: &App<'_>, review: &mut Review) {
     let mut seen = 0;
+    let guarded: Vec<_> =
+        app.operations.iter().filter(|one| !one.is_read() && one.is_restricted()).collect();
     for one in &app.operations {
         let Some(code) = one.whole_code() else { continue };
         seen += 1;
@@ -145,7 +147,7 @@ fn functions(app: &App<'_>, review: &mut Review) {
             continue;
         }
         let changes = !one.is_read() && one.is_secured() && !code.uses_caller && app.purpose(one).is_none();
-        let neighbour = app.operations.iter().find(|other| changes && guards_same(one, other));
+        let neighbour = guarded.iter().find(|other| changes && changes_same(one, other));
         if let Some(neighbour) = neighbour {
             let (own, other) = (one.name(), neighbour.name());
             let message = format!("{own} asks for no role, and {other} does for the same objects");
@@ -174,20 +176,18 @@ fn functions(app: &App<'_>, review: &mut Review) {
     }
 }
 
-/// Whether another operation asks for a role to change the same objects, in the same collection.
-fn guards_same(one: &Located<'_>, other: &Located<'_>) -> bool {
-    let collection = |path: &str| {
-        let fixed = path.trim_end_matches('/');
-        fixed
-            .rsplit_once('/')
-            .filter(|(_, last)| last.starts_with('{'))
-            .map_or(fixed, |(head, _)| head)
-            .to_owned()
-    };
-    if !other.is_restricted() || other.is_read() || collection(&one.path) != collection(&other.path) {
+/// Whether two operations change the same objects, in the same collection.
+fn changes_same(one: &Located<'_>, other: &Located<'_>) -> bool {
+    if collection(&one.path) != collection(&other.path) {
         return false;
     }
     changed(one).any(|store| changed(other).any(|theirs| theirs == store))
+}
+
+/// A path without a parameter at its end.
+fn collection(path: &str) -> &str {
+    let fixed = path.trim_end_matches('/');
+    fixed.rsplit_once('/').filter(|(_, last)| last.starts_with('{')).map_or(fixed, |(head, _)| head)
 }
 
 fn asks(one: &Located<'_>) -> String {

@@ -42,9 +42,11 @@ fn is_probe(one: &Located<'_>) -> bool {
 
 /// Whether a path differs from a documented one by its last slash alone.
 fn is_other_spelling(app: &App<'_>, one: &Located<'_>) -> bool {
-    let bare = |path: &str| path.trim_end_matches('/').to_owned();
+    let bare = one.path.trim_end_matches('/');
     let mut all = app.operations.iter();
-    all.any(|other| !other.hidden && other.methods == one.methods && bare(&other.path) == bare(&one.path))
+    all.any(|other| {
+        !other.hidden && other.methods == one.methods && other.path.trim_end_matches('/') == bare
+    })
 }
 
 /// Whether it answers with data, rather than with a page.
