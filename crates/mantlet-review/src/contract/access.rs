@@ -282,7 +282,8 @@ fn limits_itself(one: &Located<'_>) -> bool {
     one.is_guarded || one.operation.refuses_first.is_some()
 }
 
-/// Buying needs an account, whose login is limited.
+/// Buying needs an account, whose login is limited. And a caller who makes an account for another, invites: that is
+/// not what a script does without one.
 fn is_known_to_be_for_callers(purpose: Purpose, one: &Located<'_>) -> bool {
-    purpose == Purpose::Checkout && one.is_secured()
+    matches!(purpose, Purpose::Checkout | Purpose::Register) && one.is_secured()
 }
