@@ -213,6 +213,8 @@ impl Rule {
             | "function-of-administrators"
             // By its score, or because the package itself is the attack.
             | "vulnerable-dependency" => Level::Critical,
+            // With a value that is plainly a secret.
+            "environment-file-committed" => Level::High,
             // For more than a month.
             "long-lived-token" => Level::Medium,
             _ => self.level,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import logging
 import types
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,13 @@ def call(frame: Frame, node: ast.Call) -> Value:
     for way in WAYS:
         found = way(frame, made)
         if found is not None:
-            return found
-    return unknown(frame, made)
+            break
+    else:
+        found = unknown(frame, made)
+    named = name == "get" and receiver is not None and receiver.caller and found.caller and not found.rights
+    if named and made.args and type(made.args[0].live) is str:
+        found = dataclasses.replace(found, rights=frozenset([made.args[0].live]))
+    return found
 
 
 def unknown(frame: Frame, call: Call) -> Value:
@@ -55,6 +61,10 @@ def unknown(frame: Frame, call: Call) -> Value:
     made = depending([*call.all(), *([call.receiver] if call.receiver is not None else [])])
     if is_class(found):
         made.cls = found
+    # What else it does with an attribute of the caller, such as to look for an object, is not known.
+    is_of_right = call.receiver is not None and bool(call.receiver.rights) and not is_class(call.receiver.cls)
+    if made.rights and not is_of_right and not known.is_plain(call.callee, call.name):
+        made.rights = frozenset()
     made.error = next((one.error for one in call.all() if one.error), None)
     if call.receiver is not None and call.receiver.error:
         made.error = call.receiver.error

@@ -7,6 +7,7 @@ to a function that only judges it, counts as validated from there on: what follo
 from __future__ import annotations
 
 import ast
+import dataclasses
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -40,14 +41,28 @@ class Frame:
         self.depth = depth
         self.returned: list[Value] = []
         self.caught: list[str] = []
+        self.blocks: list[tuple[list[ast.stmt], int]] = []  # those that are read, and where
 
     # Statements
 
     def block(self, nodes: list[ast.stmt]) -> bool:
         """-> whether what follows is not reached"""
-        return any([self.statement(node) for node in nodes][-1:]) or any(
-            isinstance(one, ENDS) for one in nodes
-        )
+        last = False
+        for number, node in enumerate(nodes):
+            self.blocks.append((nodes, number))
+            last = self.statement(node)
+            self.blocks.pop()
+        return last or any(isinstance(one, ENDS) for one in nodes)
+
+    def following(self) -> list[ast.stmt]:
+        """What runs after the statement that is read, up to where that ends."""
+        found: list[ast.stmt] = []
+        for nodes, number in reversed(self.blocks):
+            for one in nodes[number + 1 :]:
+                found.append(one)
+                if isinstance(one, ENDS):
+                    return found
+        return found
 
     def statement(self, node: ast.stmt) -> bool:
         self.reader.step()
@@ -89,7 +104,7 @@ class Frame:
             known.set_attribute(self, self.value(target.value), target.attr, value, node)
         elif isinstance(target, ast.Subscript):
             key = self.value(target.slice)
-            known.set_item(self, self.value(target.value), key, value, node)
+            known.set_item(self, known.changed(self, self.value(target.value), target.value), key, value, node)
 
     def conditional(self, node: ast.If) -> bool:
         known_to_be = self.quietly(node.test).live if isinstance(node.test, ast.Name) else NOTHING
@@ -115,6 +130,11 @@ class Frame:
         """What is judged is validated; where the caller is judged and refused, that is asked
         for."""
         self.value(node)
+        beside: list[ast.stmt] = []
+        if body and not orelse and isinstance(body[-1], ast.Return) and self.blocks:
+            # `if me.is_admin: return order`, and `raise` after it.
+            orelse = self.following()
+            beside = [one for one in self.blocks[-1][0] if isinstance(one, ast.If)]
         refusals = [known.refusal_in(self, part) for part in (body, orelse)]
         status = next((one for one in refusals if one is not None), None)
         refusing = status is not None
@@ -137,6 +157,7 @@ class Frame:
             # `if order.owner != me.id and not me.is_admin`: a right in place of being the owner.
             is_either = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
             is_excuse = is_either and any(map(self.is_about_owner, ast.walk(node)))
+            is_excuse |= any(self.is_about_owner(each) for one in beside for each in ast.walk(one.test))
             names = known.are_rights(self, set(self.asked(node)), status)
             (self.effects.excuses if is_excuse else self.effects.asks).update(names)
 
@@ -148,9 +169,22 @@ class Frame:
             values = [self.quietly(one) for one in operands]
             if known.is_about_objects(values):
                 return
+            if any(map(known.is_none, operands)):  # whether there is one says nothing of it
+                operands = [one for one in operands if not isinstance(one, ast.Name)]
+            for one in operands:
+                yield from self.name(one).rights if isinstance(one, ast.Name) else self.asked(one)
+            return
+        if isinstance(node, ast.Name):
+            found = self.name(node)
+            # A part of a credential may be there or not.
+            yield from found.rights if found.caller and not self.reader.finds_caller else ()
+            return
+        if isinstance(node, COMPREHENSIONS):
+            yield from self.asked_of_each(node)
+            return
         inner, name = known.attribute_in(node)
         if name and self.quietly(inner).caller:
-            yield name
+            yield from self.quietly(node).rights or [name]
             return
         if isinstance(node, ast.Call):
             yield from self.asked_by(node)
@@ -166,15 +200,35 @@ class Frame:
         holds = [self.quietly(one) for one in (*node.args, *(key.value for key in node.keywords))]
         is_told = any(one.caller and not one.credential for one in holds) and not called.caller
         if (called.caller and called.method is not None) or (
-            is_told and not known.is_about_objects(holds) and name not in known.PLAIN_CALLS
+            is_told and not known.is_about_objects(holds) and not known.is_plain(called, name)
         ):
             yield name
         within = [node.func.value] if isinstance(node.func, ast.Attribute) else []
         for one in (*within, *node.args):
             yield from self.asked(one)
 
+    def asked_of_each(self, node: Any) -> Iterator[str]:
+        """`any(role in self.roles for role in me.roles)`"""
+        names = dict(self.names)
+        for one in node.generators:
+            yield from self.asked(one.iter)
+            self.bind(one.target, self.each(self.quietly(one.iter)), node)
+        tests = [test for one in node.generators for test in one.ifs]
+        for one in (*tests, *([node.elt] if not isinstance(node, ast.DictComp) else [])):
+            yield from self.asked(one)
+        self.names = names
+
+    def each(self, value: Value) -> Value:
+        """What stands in it."""
+        item = known.item_of(self, value)
+        if not value.rights or item.rights:
+            return item
+        return dataclasses.replace(item, rights=value.rights, caller=True, cls=None)
+
     def is_about_owner(self, node: ast.AST) -> bool:
         """Whether the caller is compared with an object, or with what the client has sent."""
+        if isinstance(node, ast.Name):
+            return self.name(node).of_owner
         if not isinstance(node, ast.Compare):
             return False
         values = [self.quietly(one) for one in (node.left, *node.comparators)]
@@ -184,7 +238,7 @@ class Frame:
         self.reader.validated |= value.sent | value.from_sent
 
     def loop(self, node: Any) -> None:
-        self.bind(node.target, known.item_of(self, self.value(node.iter)), node)
+        self.bind(node.target, self.each(self.value(node.iter)), node)
         self.block(node.body)
         self.block(node.orelse)
 
@@ -230,13 +284,19 @@ class Frame:
     def removed(self, node: ast.Delete) -> None:
         for target in node.targets:
             if isinstance(target, ast.Subscript):
-                known.remove_item(self, self.value(target.value), self.value(target.slice))
+                known.remove_item(
+                    self, known.changed(self, self.value(target.value), target.value), self.value(target.slice)
+                )
 
     def asserted(self, node: ast.Assert) -> None:
         self.test(node.test, [], [])
 
     def matched(self, node: Any) -> None:
         self.validated(self.value(node.subject))
+        refusals = [known.refusal_in(self, case.body) for case in node.cases]
+        status = next((one for one in refusals if one is not None), None)
+        if status is not None:
+            self.effects.asks |= known.are_rights(self, set(self.asked(node.subject)), status)
         for case in node.cases:
             self.block(case.body)
 
@@ -268,6 +328,8 @@ class Frame:
             return known.subscript(self, self.quietly(node.value), self.quietly(node.slice), quiet=True)
         if isinstance(node, ast.Await):
             return self.quietly(node.value)
+        if isinstance(node, ast.NamedExpr):
+            return self.name(node.target)
         return depending(
             [self.quietly(one) for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
         )
@@ -284,7 +346,7 @@ class Frame:
 
     def held(self, found: Any, name: str) -> Value:
         """An object that an app has while it runs."""
-        if type(found) in known.CONTAINERS:
+        if type(found) in known.CONTAINERS and not known.is_constant(found):
             return Value(live=found, store=self.reader.shared.store_of(found, name))
         return live(found)
 
@@ -293,8 +355,11 @@ class Frame:
 
     def attribute_from(self, value: Value, name: str) -> Value:
         found = self.attribute_of(value, name)
-        if value.caller and not found.caller:
-            found = join(found, Value(caller=True)) if found.live is NOTHING else found
+        if value.caller and found.live is NOTHING and found.method is None and not found.rights:
+            is_part = name in ("value", "name") and bool(value.rights)  # of a choice
+            found = dataclasses.replace(
+                found, caller=True, rights=value.rights if is_part else frozenset([name])
+            )
         if found.sent & self.reader.validated:
             found = depending([found])
         return found
@@ -420,20 +485,22 @@ class Frame:
         return made
 
     def comprehension(self, node: Any) -> Value:
-        names = dict(self.names)
+        names, rights = dict(self.names), frozenset[str]()
         source = Value()
         for one in node.generators:
             source = self.value(one.iter)
-            self.bind(one.target, known.item_of(self, source), node)
+            self.bind(one.target, self.each(source), node)
             for test in one.ifs:
+                rights |= self.value(test).rights
                 self.test(test, [], [])
         if isinstance(node, ast.DictComp):
             key, value = self.value(node.key), self.value(node.value)
             made = Value(store=source.store, fields=source.fields, any_field=source.any_field)
             made.from_sent = key.from_sent | value.from_sent
         else:
-            made = Value(item=self.value(node.elt), caller=source.caller)
-            item = made.item or Value()
+            item = self.value(node.elt)
+            rights |= item.rights
+            made = Value(item=item, caller=source.caller or bool(rights), rights=rights)
             made.store, made.is_partial, made.sent = item.store, item.is_partial, frozenset()
             made.error = item.error
         self.names = names
@@ -464,6 +531,7 @@ def annotations_of(cls: Any) -> dict[str, Any]:
     return found
 
 
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 STATEMENTS: dict[Any, Any] = {
     ast.Expr: Frame.expression,
     ast.Assign: Frame.assign,

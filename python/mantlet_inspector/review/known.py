@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import collections
+import dataclasses
+import enum
 import os
 import re
 import sys
+import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +26,19 @@ from mantlet_inspector.source import files
 from mantlet_inspector.source.lookup import attribute_of, imported_from
 from mantlet_inspector.source.objects import is_class, is_module, names_in
 from mantlet_inspector.source.stored import bases_of, class_name
+from mantlet_inspector.source.trees import node_of
 
 if TYPE_CHECKING:
     from mantlet_inspector.review.frame import Frame
 
 CONTAINERS = (dict, list, set, collections.defaultdict, collections.OrderedDict, collections.deque)
 # Functions that say nothing of what they are told.
-PLAIN_CALLS = {
-    "compare_digest",
-    "isinstance",
-    "len",
-    "bool",
-    "hasattr",
-    "getattr",
-    "any",
-    "all",
-    "str",
-    "int",
-    "set",
-    "get",
+PLAIN_CALLS = {"compare_digest", "get", "issubset", "issuperset", "isdisjoint", "intersection", "difference", "union"}
+# What stands in a table of words and numbers that the code itself has.
+CONSTANTS = (str, bytes, bool, int, float, type(None), enum.Enum)
+MOST = 1_000  # items of such a table
+CHANGES = {*("append", "appendleft", "add", "insert", "extend", "update", "setdefault"), "pop", "popitem", "remove"} | {
+    *("discard", "clear", "difference_update", "intersection_update"),
 }
 DENYING = re.compile(r"permission|forbid|denied|privilege", re.IGNORECASE)
 # Parts of a token (RFC 7519) that say nothing of what its holder may do.
@@ -71,6 +69,38 @@ def names_password(name: str) -> bool:
 def sends_password(value: Value) -> bool:
     """Whether it is a password as a client has sent it."""
     return any(names_password(one.name.rpartition(".")[2]) for one in value.sent)
+
+
+def is_constant(found: Any) -> bool:
+    """Whether a list, a set or a dictionary is a table that the code itself has, such as the roles
+    that it knows, and nothing in which the app keeps objects. An empty one may be filled."""
+    if not 0 < len(found) <= MOST or type(found) is collections.defaultdict:
+        return False
+    if not isinstance(found, dict):
+        return all(isinstance(one, CONSTANTS) for one in found)
+    return all(isinstance(key, CONSTANTS) for key in found) and all(
+        isinstance(one, CONSTANTS[2:])
+        or (type(one) in (list, tuple, set, frozenset) and all(isinstance(each, CONSTANTS) for each in one))
+        for one in found.values()
+    )
+
+
+def changed(frame: Frame, value: Value, node: ast.expr) -> Value:
+    """What is changed is no table of the code: the app keeps something in it."""
+    if value.store is not None or type(value.live) not in CONTAINERS:
+        return value
+    return Value(live=value.live, store=frame.reader.shared.store_of(value.live, ast.unparse(node)))
+
+
+def is_plain(called: Value, name: str) -> bool:
+    """Whether a function says nothing of what it is told: `set(…)`, `roles.issubset(…)`, `Role(…)`."""
+    found = called.live
+    if name in PLAIN_CALLS or is_class(found):
+        return True
+    if type(found) is not types.BuiltinFunctionType and not isinstance(found, type(str.lower)):
+        return False
+    own = getattr(found, "__self__", None)
+    return getattr(builtins, name, NOTHING) is found or type(own) in (*CONTAINERS, frozenset, tuple, str)
 
 
 def is_row(frame: Frame, value: Value) -> bool:
@@ -117,6 +147,12 @@ def key_of(value: Value) -> Value:
 
 
 def subscript(frame: Frame, value: Value, key: Value, quiet: bool = False) -> Value:
+    found = subscripted(frame, value, key, quiet)
+    named = type(key.live) is str and value.caller and found.caller and not found.rights
+    return dataclasses.replace(found, rights=frozenset([key.live])) if named else found
+
+
+def subscripted(frame: Frame, value: Value, key: Value, quiet: bool) -> Value:
     name = key.live if type(key.live) in (str, int) else None
     if value.verb == "headers":
         return header(frame, name)
@@ -267,7 +303,7 @@ def entered(value: Value) -> Value:
 
 
 def attribute_in(node: ast.AST) -> tuple[Any, str]:
-    """`a` and `b` of `a.b`, `a["b"]` and `a.get("b")`."""
+    """`a` and `b` of `a.b`, `a["b"]`, `a.get("b")` and `getattr(a, "b")`."""
     if isinstance(node, ast.Attribute):
         return node.value, node.attr
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
@@ -276,6 +312,10 @@ def attribute_in(node: ast.AST) -> tuple[Any, str]:
         first = node.args[0] if node.args else None
         if isinstance(first, ast.Constant) and type(first.value) is str:
             return node.func.value, first.value
+    if isinstance(node, ast.Call) and ends_in(node.func, "getattr") and len(node.args) > 1:
+        second = node.args[1]
+        if isinstance(second, ast.Constant) and type(second.value) is str:
+            return node.args[0], second.value
     return None, ""
 
 
@@ -314,6 +354,8 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
     if any(is_none(one) for one in node.comparators):
         made.caller = False
         return made
+    if made.rights and is_about_objects(values):
+        made.rights, made.of_owner = frozenset(), True
     others = [one for one in values if not one.caller or one.store is not None]
     if made.caller:
         about = [
@@ -393,6 +435,10 @@ def refusal_in(frame: Frame, nodes: Any) -> int | None:
     """The status with which statements refuse whoever is calling, 0 if it is not known; none if
     they do not."""
     for node in nodes if isinstance(nodes, list) else []:
+        if isinstance(node, (ast.Expr, ast.Return)) and isinstance(node.value, ast.Call):
+            status = refusal_by(frame, node.value, isinstance(node, ast.Return))
+            if status is not None:
+                return status
         if isinstance(node, ast.Raise) and node.exc is not None:
             call = node.exc if isinstance(node.exc, ast.Call) else None
             value = frame.quietly(call.func if call is not None else node.exc)
@@ -402,6 +448,24 @@ def refusal_in(frame: Frame, nodes: Any) -> int | None:
             status = status_of(frame, call)
             return status if status in REFUSALS else (0 if status is None else None)
     return None
+
+
+def refusal_by(frame: Frame, call: ast.Call, is_answer: bool) -> int | None:
+    """The status of a response that the code makes itself, or with which a function of the app's
+    refuses whenever it is called."""
+    found = frame.quietly(call.func)
+    function = found.method[1] if found.method is not None else found.live
+    if is_class(function):
+        names = {class_name(one) for one in bases_of(function)}
+        status = status_of(frame, call, 1) if is_answer and "Response" in names else None
+        return status if status in (401, 403) else None
+    if type(function) is not types.FunctionType or files.is_installed(files.file_of(function)):
+        return None
+    node = node_of(function)
+    if node is None or frame.depth > 2 or not isinstance(getattr(node, "body", None), list):
+        return None
+    raising = [one for one in node.body if isinstance(one, ast.Raise)]
+    return refusal_in(type(frame)(frame.reader, function, {}, frame.depth + 1), raising[:1])
 
 
 def are_rights(frame: Frame, names: set[str], status: int) -> set[str]:
@@ -416,11 +480,11 @@ def is_http_exception(cls: Any) -> bool:
     return is_class(cls) and any(class_name(one) == "HTTPException" for one in bases_of(cls))
 
 
-def status_of(frame: Frame, call: ast.Call | None) -> int | None:
+def status_of(frame: Frame, call: ast.Call | None, index: int = 0) -> int | None:
     if call is None:
         return None
     given = next((one.value for one in call.keywords if one.arg == "status_code"), None)
-    given = given if given is not None else (call.args[0] if call.args else None)
+    given = given if given is not None else (call.args[index] if len(call.args) > index else None)
     found = frame.quietly(given).live if given is not None else None
     return found if isinstance(found, int) else None
 

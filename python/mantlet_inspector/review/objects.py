@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from mantlet_inspector.objects.models import is_model, known_fields
@@ -116,6 +117,8 @@ def of_rows(frame: Frame, call: Call) -> Value | None:
 def of_container(frame: Frame, call: Call) -> Value | None:
     """Methods of dictionaries and lists in which an app keeps its objects."""
     receiver = call.receiver
+    if receiver is not None and call.name in known.CHANGES and isinstance(call.node.func, ast.Attribute):
+        receiver = known.changed(frame, receiver, call.node.func.value)
     if receiver is None or not is_container(receiver):
         return None
     first = call.args[0] if call.args else None

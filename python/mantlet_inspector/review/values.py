@@ -48,6 +48,8 @@ class Value:
     item: Value | None = None  # what its items are
     pieces: tuple[Piece, ...] = ()  # a text, made of these
     caller: bool = False  # it depends on who is calling
+    rights: frozenset[str] = frozenset()  # on these attributes of the caller
+    of_owner: bool = False  # it says whether the caller owns an object
     store: str | None = None  # rows of a table, or of what the app keeps its objects in
     column: str | None = None  # of those rows
     is_partial: bool = False  # not all columns
@@ -89,6 +91,8 @@ def join(one: Value, other: Value) -> Value:
         item=one.item or other.item,
         pieces=with_text.pieces,
         caller=one.caller or other.caller,
+        rights=one.rights | other.rights if one.rights or other.rights else one.rights,
+        of_owner=one.of_owner or other.of_owner,
         store=one.store or other.store,
         column=one.column or other.column,
         is_partial=one.is_partial or other.is_partial,
@@ -107,6 +111,9 @@ def depending(values: Iterable[Value]) -> Value:
     for one in values:
         made.from_sent |= one.sent | one.from_sent
         made.caller |= one.caller
+        if one.rights:
+            made.rights |= one.rights
+        made.of_owner |= one.of_owner
         made.credential |= one.credential
         made.is_mixed |= one.is_mixed
     return made
