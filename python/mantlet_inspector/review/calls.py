@@ -8,9 +8,9 @@ import logging
 import types
 from typing import TYPE_CHECKING, Any
 
-from mantlet_inspector.objects.models import is_model
+from mantlet_inspector.objects.models import is_model, known_fields
 from mantlet_inspector.review import known
-from mantlet_inspector.review.values import Value, depending
+from mantlet_inspector.review.values import Value, depending, field_value
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_class
 from mantlet_inspector.source.stored import bases_of, class_name, names_of
@@ -61,7 +61,7 @@ def unknown(frame: Frame, call: Call) -> Value:
     made = depending([*call.all(), *([call.receiver] if call.receiver is not None else [])])
     if is_class(found):
         made.cls = found
-    # What else it does with an attribute of the caller, such as to look for an object, is not known.
+    # It may do anything with an attribute of the caller, such as look for an object.
     is_of_right = call.receiver is not None and bool(call.receiver.rights) and not is_class(call.receiver.cls)
     if made.rights and not is_of_right and not known.is_plain(call.callee, call.name):
         made.rights = frozenset()
@@ -102,12 +102,25 @@ def made_object(frame: Frame, call: Call) -> Value | None:
         verified(frame, call)
         return Value(cls=cls)
     if is_model(cls):
-        keys = dict(call.named)
-        made = Value(
-            cls=cls, keys=keys if not call.spread else None, caller=any(one.caller for one in call.all())
-        )
-        return made
+        return made_model(frame, call, cls)
     return None
+
+
+def made_model(frame: Frame, call: Call, cls: Any) -> Value:
+    """An object of a model, with what it gets of a dump, too: `UserInDB(**user.model_dump())`."""
+    keys: dict[str, Value] = {}
+    is_whole = True
+    for one in call.spread:
+        fields = one.fields if one.model is not None and one.prefix is not None else None
+        is_whole &= fields is not None or (one.keys is not None and one.is_whole)
+        for name in sorted((fields or frozenset()) & known_fields(cls).keys()):
+            keys[name] = field_value(one, name) or Value()
+        keys.update(one.keys or {})
+    keys.update(call.named)
+    caller = any(one.caller for one in call.all())
+    return Value(
+        cls=cls, keys=keys if is_whole else None, attributes=dict(keys) if is_whole else None, caller=caller
+    )
 
 
 def refused(frame: Frame, call: Call) -> Value:

@@ -110,11 +110,13 @@ class Operations:
                 name = getattr(field, "name", field.alias)
                 info = field.field_info
                 sent = Sent(name, location)
+                if field.alias != name:
+                    reader.aliases[sent] = field.alias
                 found[name] = sent_value(info.annotation, sent, info)
                 if is_upload(info.annotation):
                     found[name] = uploaded(info.annotation, sent)
                 if reader.finds_caller and location in ("header", "cookie"):
-                    found[name] = Value(caller=True, credential=True)
+                    found[name] = Value(caller=True, credential=True, prefix=sent)
                     if location == "cookie":
                         reader.effects.cookies_read.add(field.alias)
         for sub in dependant.dependencies:
@@ -132,7 +134,9 @@ class Operations:
             )
             # A class of the app's own verifies it by itself.
             reader.effects.checks |= not files.is_frameworks(takes_it)
-            return Value(caller=True, credential=True)
+            name = getattr(getattr(call, "model", None), "name", None)  # of an API key
+            prefix = Sent(name, "header") if type(name) is str else None
+            return Value(caller=True, credential=True, prefix=prefix)
         takes_path = takes(sub)
         kept = self.known.get(id(call)) if not takes_path else None
         if kept is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from mantlet_inspector.review import calls, known, texts
+from mantlet_inspector.review import calls, credentials, known, refusals, texts
 from mantlet_inspector.review.effects import below_project
 from mantlet_inspector.review.values import NOTHING, Value, depending, field_value, join, live
 from mantlet_inspector.source.lookup import UNKNOWN, attribute_of, value_of
@@ -41,6 +41,7 @@ class Frame:
         self.depth = depth
         self.returned: list[Value] = []
         self.caught: list[str] = []
+        self.conditions: dict[str, ast.expr] = {}  # what variables were set to
         self.blocks: list[tuple[list[ast.stmt], int]] = []  # those that are read, and where
 
     # Statements
@@ -83,6 +84,10 @@ class Frame:
             value = self.annotated(value, node.annotation)
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             self.bind(target, value, node)
+            if isinstance(target, ast.Name) and isinstance(node.value, CONDITIONS):
+                self.conditions[target.id] = node.value
+            elif isinstance(target, ast.Name):
+                self.conditions.pop(target.id, None)
 
     def annotated(self, value: Value, annotation: ast.expr) -> Value:
         named = self.value(annotation).live
@@ -104,7 +109,9 @@ class Frame:
             known.set_attribute(self, self.value(target.value), target.attr, value, node)
         elif isinstance(target, ast.Subscript):
             key = self.value(target.slice)
-            known.set_item(self, known.changed(self, self.value(target.value), target.value), key, value, node)
+            known.set_item(
+                self, known.changed(self, self.value(target.value), target.value), key, value, node
+            )
 
     def conditional(self, node: ast.If) -> bool:
         known_to_be = self.quietly(node.test).live if isinstance(node.test, ast.Name) else NOTHING
@@ -130,24 +137,26 @@ class Frame:
         """What is judged is validated; where the caller is judged and refused, that is asked
         for."""
         self.value(node)
-        beside: list[ast.stmt] = []
+        beside: list[ast.If] = []
         if body and not orelse and isinstance(body[-1], ast.Return) and self.blocks:
             # `if me.is_admin: return order`, and `raise` after it.
             orelse = self.following()
             beside = [one for one in self.blocks[-1][0] if isinstance(one, ast.If)]
-        refusals = [known.refusal_in(self, part) for part in (body, orelse)]
-        status = next((one for one in refusals if one is not None), None)
+        statuses = [refusals.refusal_in(self, part) for part in (body, orelse)]
+        status = next((one for one in statuses if one is not None), None)
         refusing = status is not None
         parts = [part for part in (body, orelse) if isinstance(part, list)]
-        raising = any(isinstance(one, ast.Raise) for part in parts for one in part)
+        raising = [
+            statuses[number] is not None or any(isinstance(one, ast.Raise) for one in part)
+            for number, part in enumerate(parts)
+        ]
+        for one, is_same in credentials.comparisons(self, node) if any(raising) else ():
+            if all(raising) or raising[0] != is_same:  # what differs is refused
+                credentials.compared_with_literal(self, one, refusing)
         for one in ast.walk(node):
             if isinstance(one, ast.Compare):
                 known.compared(self, one)
-                if raising or refusing:
-                    known.compared_with_literal(self, one, refusing)
             elif isinstance(one, ast.Call) and not known.is_length(one):
-                if raising or refusing:
-                    known.compared_with_literal(self, one, refusing)
                 for argument in one.args:
                     self.validated(self.quietly(argument))
                 if isinstance(one.func, ast.Attribute):  # `url.startswith("/")`
@@ -158,7 +167,7 @@ class Frame:
             is_either = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
             is_excuse = is_either and any(map(self.is_about_owner, ast.walk(node)))
             is_excuse |= any(self.is_about_owner(each) for one in beside for each in ast.walk(one.test))
-            names = known.are_rights(self, set(self.asked(node)), status)
+            names = refusals.are_rights(self, set(self.asked(node)), status)
             (self.effects.excuses if is_excuse else self.effects.asks).update(names)
 
     def asked(self, node: ast.expr) -> Iterator[str]:
@@ -184,7 +193,8 @@ class Frame:
             return
         inner, name = known.attribute_in(node)
         if name and self.quietly(inner).caller:
-            yield from self.quietly(node).rights or [name]
+            own = self.quietly(node).rights if isinstance(node, ast.Attribute) else ()
+            yield from own or [name]
             return
         if isinstance(node, ast.Call):
             yield from self.asked_by(node)
@@ -285,7 +295,9 @@ class Frame:
         for target in node.targets:
             if isinstance(target, ast.Subscript):
                 known.remove_item(
-                    self, known.changed(self, self.value(target.value), target.value), self.value(target.slice)
+                    self,
+                    known.changed(self, self.value(target.value), target.value),
+                    self.value(target.slice),
                 )
 
     def asserted(self, node: ast.Assert) -> None:
@@ -293,10 +305,10 @@ class Frame:
 
     def matched(self, node: Any) -> None:
         self.validated(self.value(node.subject))
-        refusals = [known.refusal_in(self, case.body) for case in node.cases]
-        status = next((one for one in refusals if one is not None), None)
+        statuses = [refusals.refusal_in(self, case.body) for case in node.cases]
+        status = next((one for one in statuses if one is not None), None)
         if status is not None:
-            self.effects.asks |= known.are_rights(self, set(self.asked(node.subject)), status)
+            self.effects.asks |= refusals.are_rights(self, set(self.asked(node.subject)), status)
         for case in node.cases:
             self.block(case.body)
 
@@ -330,9 +342,12 @@ class Frame:
             return self.quietly(node.value)
         if isinstance(node, ast.NamedExpr):
             return self.name(node.target)
-        return depending(
-            [self.quietly(one) for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
-        )
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            return self.listed(node)
+        inner = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            inner[0] = node.func.value  # the name of a method says nothing
+        return depending([self.quietly(one) for one in inner if isinstance(one, ast.expr)])
 
     def name(self, node: ast.Name) -> Value:
         if node.id in self.names:
@@ -531,6 +546,7 @@ def annotations_of(cls: Any) -> dict[str, Any]:
     return found
 
 
+CONDITIONS = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 STATEMENTS: dict[Any, Any] = {
     ast.Expr: Frame.expression,

@@ -16,45 +16,42 @@ from typing import TYPE_CHECKING, Any
 
 import fastapi.params
 
-from mantlet_inspector.objects.models import evaluated, unwrapped
+from mantlet_inspector.objects.models import evaluated, known_fields, unwrapped
 from mantlet_inspector.objects.models import item_of as item_type
 from mantlet_inspector.objects.user import PASSWORD
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
-from mantlet_inspector.review.keys import literal_at
 from mantlet_inspector.review.values import NOTHING, Sent, Value, depending, live
 from mantlet_inspector.source import files
 from mantlet_inspector.source.lookup import attribute_of, imported_from
 from mantlet_inspector.source.objects import is_class, is_module, names_in
 from mantlet_inspector.source.stored import bases_of, class_name
-from mantlet_inspector.source.trees import node_of
 
 if TYPE_CHECKING:
     from mantlet_inspector.review.frame import Frame
 
 CONTAINERS = (dict, list, set, collections.defaultdict, collections.OrderedDict, collections.deque)
 # Functions that say nothing of what they are told.
-PLAIN_CALLS = {"compare_digest", "get", "issubset", "issuperset", "isdisjoint", "intersection", "difference", "union"}
+PLAIN_CALLS = {
+    "compare_digest",
+    "get",
+    "issubset",
+    "issuperset",
+    "isdisjoint",
+    "intersection",
+    "difference",
+    "union",
+}
 # What stands in a table of words and numbers that the code itself has.
 CONSTANTS = (str, bytes, bool, int, float, type(None), enum.Enum)
 MOST = 1_000  # items of such a table
-CHANGES = {*("append", "appendleft", "add", "insert", "extend", "update", "setdefault"), "pop", "popitem", "remove"} | {
-    *("discard", "clear", "difference_update", "intersection_update"),
-}
-DENYING = re.compile(r"permission|forbid|denied|privilege", re.IGNORECASE)
-# Parts of a token (RFC 7519) that say nothing of what its holder may do.
-CLAIMS = {
-    *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "type", "token_type", "kind", "purpose"),
-    *("ver", "version", "token_version", "scope", "scopes", "get", "id"),
-}
-# Those that no app takes for a right, wherever they are judged.
-OF_TOKENS = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "token_type"}
-SHORTEST = 4  # characters of a credential; shorter ones are words such as `GET`
-LIKE_A_KEY = 8  # characters of a key
-# What a credential begins with, and not the credential.
-WORDS = {"apikey", "basic", "bearer", "bearer ", "digest", "token", "token "}
+CHANGES = {
+    *("append", "appendleft", "add", "insert", "extend", "update", "setdefault"),
+    "pop",
+    "popitem",
+    "remove",
+} | {*("discard", "clear", "difference_update", "intersection_update")}
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
-REFUSALS = (401, 403, 404)
 REFUSING = re.compile(r"auth|permission|forbid|denied|credential|access|login|privilege", re.IGNORECASE)
 # Parts of a request that say who is calling.
 OF_CALLERS = ("headers", "cookies", "session", "state", "user", "auth")
@@ -66,9 +63,14 @@ def names_password(name: str) -> bool:
     return PASSWORD.fullmatch(name.lower().replace("passphrase", "password")) is not None
 
 
+def names_plain(name: str) -> bool:
+    """As passwords themselves are called, and not their hashes."""
+    return names_password(name) and re.search("hash|digest|crypt", name.lower()) is None
+
+
 def sends_password(value: Value) -> bool:
     """Whether it is a password as a client has sent it."""
-    return any(names_password(one.name.rpartition(".")[2]) for one in value.sent)
+    return any(names_plain(one.name.rpartition(".")[2]) for one in value.sent)
 
 
 def is_constant(found: Any) -> bool:
@@ -93,7 +95,7 @@ def changed(frame: Frame, value: Value, node: ast.expr) -> Value:
 
 
 def is_plain(called: Value, name: str) -> bool:
-    """Whether a function says nothing of what it is told: `set(…)`, `roles.issubset(…)`, `Role(…)`."""
+    """Whether a function says nothing of what it is told: `set(…)`, `Role(…)`."""
     found = called.live
     if name in PLAIN_CALLS or is_class(found):
         return True
@@ -140,10 +142,20 @@ def item_of(frame: Frame, value: Value) -> Value:
     return made
 
 
+KEYS = frozenset([Sent("names of fields", "body")])  # of what a client has sent
+
+
 def key_of(value: Value) -> Value:
     """The name of a field that a client has sent."""
     sent = frozenset([Sent("names of fields", "body")]) if value.any_field and value.sent else frozenset()
-    return Value(column="*", fields=value.fields, any_field=value.any_field, sent=sent)
+    return Value(
+        column="*",
+        fields=value.fields,
+        any_field=value.any_field,
+        sent=sent,
+        from_sent=KEYS,
+        model=value.model,
+    )
 
 
 def subscript(frame: Frame, value: Value, key: Value, quiet: bool = False) -> Value:
@@ -204,7 +216,8 @@ def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -
             assigned(frame, target, key.live, value, node)
         elif key.column == "*":
             assigned_fields(frame, target.store, key, node)
-    elif target.keys is not None and type(key.live) is str:
+    elif (target.keys is not None or target.fields is not None) and type(key.live) is str:
+        target.keys = target.keys if target.keys is not None else {}
         target.keys[key.live] = value
         target.caller |= value.caller
     elif target.keys is not None:
@@ -212,6 +225,8 @@ def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -
 
 
 def remove_item(frame: Frame, target: Value, key: Value) -> None:
+    if target.fields is not None and target.column is None:
+        target.fields -= {key.live}
     if is_container(target):
         touched(frame, target.store, REMOVED, key.caller)
 
@@ -232,7 +247,7 @@ def assigned(frame: Frame, target: Value, name: str, value: Value, node: Any) ->
         frame.effects.assigns.setdefault((target.store, name), (frame.shown, node.lineno))
     if target.made:
         made(frame, target.store, {name: value})
-    if names_password(name) and sends_password(value) and not value.pieces:
+    if names_password(name) and sends_password(value):
         frame.effects.sign("password-in-plain", frame.shown, node.lineno)
 
 
@@ -240,6 +255,11 @@ def assigned_fields(frame: Frame, store: str | None, value: Value, node: Any) ->
     """All that a client has sent is written."""
     if store is None or value.fields is None:
         return
+    columns = frame.reader.shared.columns_of(store)
+    is_looked_at = value.column == "*" and not value.from_sent.isdisjoint(frame.reader.validated)
+    if value.model is not None and not is_looked_at:
+        fields = value.fields if columns is None else value.fields & columns
+        plain_fields(frame, Value(fields=fields, model=value.model), node)
     for name in sorted(value.fields):
         frame.effects.assigns.setdefault((store, name), (frame.shown, node.lineno))
     if value.any_field:
@@ -264,7 +284,7 @@ def stored(frame: Frame, store: str | None, value: Value, node: Any) -> None:
     frame.effects.makes_account |= any(map(names_password, value.fields or ()))
     assigned_fields(frame, store, without(value, value.keys), node)
     for name, one in (value.keys or {}).items():
-        if names_password(name) and sends_password(one) and not one.pieces:
+        if names_password(name) and sends_password(one):
             frame.effects.sign("password-in-plain", frame.shown, node.lineno)
         elif one.from_sent and store is not None and one.from_sent.isdisjoint(frame.reader.validated):
             frame.effects.assigns.setdefault((store, name), (frame.shown, node.lineno))
@@ -274,7 +294,9 @@ def stored(frame: Frame, store: str | None, value: Value, node: Any) -> None:
 def plain_fields(frame: Frame, value: Value, node: Any) -> None:
     """Passwords among all that a client has sent."""
     names = without(value, value.keys).fields or frozenset()
-    if value.model is not None and any(map(names_password, names)):
+    if value.model is not None and value.fields is None and value.column is None:
+        names = frozenset(known_fields(value.model)) - frozenset(value.attributes or ())  # as a whole
+    if value.model is not None and any(map(names_plain, names)):
         from mantlet_inspector.review.values import validates
 
         if not validates(value.model):
@@ -372,36 +394,11 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
                     frame.effects.touch(one.store).by_caller = True
     for one in values:
         if one.column is not None and names_password(one.column) and any(map(sends_password, values)):
-            if any(sends_password(each) and not each.pieces for each in values):
+            if any(map(sends_password, values)):
                 frame.effects.sign("password-in-plain", frame.shown, node.lineno)
     made.store = next((one.store for one in values if one.store is not None), None)
     made.column = "?"
     return made
-
-
-def compared_with_literal(frame: Frame, node: ast.Compare | ast.Call, refusing: bool) -> None:
-    """A credential that stands in the code: compared by an operator, or by `compare_digest`. Where
-    that does not refuse the caller (401, 403), it may be about something else."""
-    if isinstance(node, ast.Call):
-        operands = node.args if ends_in(node.func, "compare_digest") else []
-    elif all(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
-        operands = [node.left, *node.comparators]
-    else:
-        operands = []
-    values = [frame.quietly(one) for one in operands]
-    literals = [text for one in values for text in [as_text(one.live)] if len(text) >= SHORTEST]
-    sent = [each for one in values for each in one.sent if not one.pieces]
-    as_it_came = any(
-        names_password(one.name.rpartition(".")[2])
-        or (one.location in ("header", "cookie") and CREDENTIAL.search(one.name))
-        for one in sent
-    )
-    # A part of it, or a claim in it, may be any word: `if claims["typ"] != "access"`.
-    of_it = any(one.credential and not one.store for one in values)
-    for text in literals[:1]:
-        is_one = (as_it_came and refusing) or ((as_it_came or of_it) and is_like_a_key(text))
-        if is_one and text.lower() not in WORDS and is_literal(frame, text):
-            frame.effects.sign("literal-credential", frame.shown, node.lineno)
 
 
 def ends_in(function: ast.expr, name: str) -> bool:
@@ -411,82 +408,8 @@ def ends_in(function: ast.expr, name: str) -> bool:
     )
 
 
-def as_text(live: Any) -> str:
-    """A text, or bytes that are one."""
-    if type(live) is bytes:
-        return live.decode("utf-8", "replace")
-    return live if type(live) is str else ""
-
-
-def is_like_a_key(text: str) -> bool:
-    """Whether a text is more than a word or a few."""
-    return len(text) >= LIKE_A_KEY and any(letter.isdigit() for letter in text)
-
-
-def is_literal(frame: Frame, text: str) -> bool:
-    """Whether a text stands in the app's code."""
-    known = frame.reader.shared.literals
-    if text not in known:
-        known[text] = literal_at(text.encode(), frame.reader.shared.modules) is not None
-    return known[text]
-
-
-def refusal_in(frame: Frame, nodes: Any) -> int | None:
-    """The status with which statements refuse whoever is calling, 0 if it is not known; none if
-    they do not."""
-    for node in nodes if isinstance(nodes, list) else []:
-        if isinstance(node, (ast.Expr, ast.Return)) and isinstance(node.value, ast.Call):
-            status = refusal_by(frame, node.value, isinstance(node, ast.Return))
-            if status is not None:
-                return status
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            call = node.exc if isinstance(node.exc, ast.Call) else None
-            value = frame.quietly(call.func if call is not None else node.exc)
-            if not is_http_exception(value.live):
-                named = class_name(value.live) if is_class(value.live) else ""
-                return 403 if DENYING.search(named) else 0
-            status = status_of(frame, call)
-            return status if status in REFUSALS else (0 if status is None else None)
-    return None
-
-
-def refusal_by(frame: Frame, call: ast.Call, is_answer: bool) -> int | None:
-    """The status of a response that the code makes itself, or with which a function of the app's
-    refuses whenever it is called."""
-    found = frame.quietly(call.func)
-    function = found.method[1] if found.method is not None else found.live
-    if is_class(function):
-        names = {class_name(one) for one in bases_of(function)}
-        status = status_of(frame, call, 1) if is_answer and "Response" in names else None
-        return status if status in (401, 403) else None
-    if type(function) is not types.FunctionType or files.is_installed(files.file_of(function)):
-        return None
-    node = node_of(function)
-    if node is None or frame.depth > 2 or not isinstance(getattr(node, "body", None), list):
-        return None
-    raising = [one for one in node.body if isinstance(one, ast.Raise)]
-    return refusal_in(type(frame)(frame.reader, function, {}, frame.depth + 1), raising[:1])
-
-
-def are_rights(frame: Frame, names: set[str], status: int) -> set[str]:
-    """Those attributes that say what a caller may do. Where a credential is read, others say that
-    it is no good."""
-    if not frame.reader.finds_caller:
-        return names - OF_TOKENS
-    return names - CLAIMS if status in (403, 404) else set()
-
-
 def is_http_exception(cls: Any) -> bool:
     return is_class(cls) and any(class_name(one) == "HTTPException" for one in bases_of(cls))
-
-
-def status_of(frame: Frame, call: ast.Call | None, index: int = 0) -> int | None:
-    if call is None:
-        return None
-    given = next((one.value for one in call.keywords if one.arg == "status_code"), None)
-    given = given if given is not None else (call.args[index] if len(call.args) > index else None)
-    found = frame.quietly(given).live if given is not None else None
-    return found if isinstance(found, int) else None
 
 
 def error_class(frame: Frame, node: Any) -> str | None:

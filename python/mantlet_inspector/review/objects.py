@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from mantlet_inspector.objects.models import is_model, known_fields
@@ -201,6 +202,11 @@ def of_model(frame: Frame, call: Call) -> Value | None:
     receiver, first = call.receiver, call.args[0] if call.args else None
     if receiver is not None and receiver.model is not None and call.name in DUMPS:
         return dumped(receiver, call)
+    if receiver is not None and call.name in DUMPS and receiver.keys is not None and is_model(receiver.cls):
+        left = call.named.get("exclude") or Value()
+        names = {one.live for one in (left.keys or {}).values()}
+        keys = {name: one for name, one in receiver.keys.items() if name not in names}
+        return dataclasses.replace(receiver, keys=keys, cls=None, attributes=None)
     if receiver is not None and call.name in DUMPS and is_model(type(receiver.live)):
         return Value(keys={name: live(found) for name, found in attributes(receiver.live)})
     if (
@@ -238,9 +244,11 @@ def dumped(value: Value, call: Call) -> Value:
 
 
 def new_row(frame: Frame, call: Call, table: Any, cls: Any, values: Value, beside: Value) -> Value:
-    keys = {**(beside.keys or {}), **(call.named if beside.keys is not None and not beside.keys else {})}
+    of_dump = values.keys if values.fields is not None else None
+    named = call.named if beside.keys is not None and not beside.keys else {}
+    keys = {**(of_dump or {}), **(beside.keys or {}), **named}
     for name, one in keys.items():
-        if names_password(name) and sends_password(one) and not one.pieces:
+        if names_password(name) and sends_password(one):
             frame.effects.sign("password-in-plain", frame.shown, call.node.lineno)
         elif one.from_sent and one.from_sent.isdisjoint(frame.reader.validated) and name in table.columns:
             frame.effects.assigns.setdefault((table.name, name), (frame.shown, call.node.lineno))

@@ -46,6 +46,13 @@ class Shared:
     def table_of(self, cls: Any) -> Any:
         return next((self.by_class[id(one)] for one in bases_of(cls) if id(one) in self.by_class), None)
 
+    def columns_of(self, store: str) -> frozenset[str] | None:
+        """The columns of a table; none if it is not one that is known."""
+        table = self.tables.get(store) or next(
+            (one for one in self.tables.values() if one.name == store), None
+        )
+        return frozenset(table.columns) if table is not None else None
+
     def store_of(self, held: Any, name: str) -> str:
         return self.stores.setdefault(id(held), (held, name))[1]
 
@@ -57,6 +64,7 @@ class Reader:
         self.shared = shared
         self.effects = Effects()
         self.validated: set[Sent] = set()
+        self.aliases: dict[Sent, str] = {}  # as clients call what they send, where that differs
         self.steps = 0
         self.running: list[Any] = []
         self.finds_caller = finds_caller

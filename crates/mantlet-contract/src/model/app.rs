@@ -217,6 +217,8 @@ pub enum SignKind {
     WeakPasswordHash,
     /// A password is kept, or compared, as it is.
     PasswordInPlain,
+    /// A password is hashed well, in a form of the app's own.
+    OwnPasswordHash,
     /// A token that never expires.
     TokenWithoutEnd,
     /// How long a token is good.

@@ -30,7 +30,10 @@ fn answers(app: &App<'_>, review: &mut Review) {
         .iter()
         .filter_map(Located::code)
         .flat_map(|code| &code.signs)
-        .any(|sign| matches!(sign.kind, SignKind::WeakPasswordHash | SignKind::PasswordInPlain));
+        .any(|sign| {
+            let kinds = [SignKind::WeakPasswordHash, SignKind::PasswordInPlain, SignKind::OwnPasswordHash];
+            kinds.contains(&sign.kind)
+        });
     for one in &app.operations {
         let Some(answer) = one.code().and_then(|code| code.answer.as_ref()) else { continue };
         if !answer.secrets.is_empty() {
@@ -43,7 +46,7 @@ fn answers(app: &App<'_>, review: &mut Review) {
                 None => "the declared model has it".to_owned(),
             });
             let finding = if closed {
-                finding.level(Level::Low).fact("the gate takes out hashes whose form it knows")
+                finding.level(Level::Low).fact("the gate takes out hashes whose form it knows: those of well-known libraries")
             } else {
                 finding
             };
