@@ -57,7 +57,7 @@ def unknown(frame: Frame, call: Call) -> Value:
     is_log = type(getattr(found, "__self__", None)) is logging.Logger
     held = [one for one in call.all() if known.holds_caller(one)]
     if held and call.name not in BENIGN and not is_log and not is_class(found) and call.name != "add_task":
-        frame.effects.uses_caller = True
+        known.chosen_by(frame, held)
     made = depending([*call.all(), *([call.receiver] if call.receiver is not None else [])])
     if is_class(found):
         made.cls = found

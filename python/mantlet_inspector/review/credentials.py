@@ -83,8 +83,8 @@ def texts_in(value: Value) -> list[str]:
 def comparisons(
     frame: Frame, node: ast.AST, positive: bool = True, depth: int = 0
 ) -> Iterator[tuple[Any, bool]]:
-    """Comparisons in a condition, and whether they hold where it does. Those that a variable was set
-    to are among them."""
+    """Comparisons in a condition, and whether they hold where it does; of variables, those that
+    they were set to."""
     if isinstance(node, ast.Name) and depth < 4:
         made_of = frame.conditions.get(node.id)
         if made_of is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +18,7 @@ from mantlet_inspector.review.keys import signing_keys, unverified
 from mantlet_inspector.review.known import is_broad, is_http_exception, names_password
 from mantlet_inspector.review.reader import Reader, Shared, TooMuch
 from mantlet_inspector.review.settings import settings_of
-from mantlet_inspector.review.values import Sent, Value, join, live, sent_value
+from mantlet_inspector.review.values import Sent, Value, live, sent_value
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of, is_class
 from mantlet_inspector.source.stored import bases_of, names_of
@@ -129,6 +130,9 @@ class Operations:
         call = overrides.get(sub.call, sub.call)
         if isinstance(inspect.unwrap(call) if inspect.isfunction(call) else call, SecurityBase):
             reader.effects.caller = reader.effects.schemes = True
+            is_optional = getattr(call, "auto_error", True) is False
+            reader.effects.offers |= is_optional
+            reader.effects.demands |= not is_optional
             takes_it = next(
                 names_of(base)["__call__"] for base in bases_of(type(call)) if "__call__" in names_of(base)
             )
@@ -162,8 +166,11 @@ class Operations:
             # It has a way of its own to take a credential, and refuses those that it does not know.
             value, effects = self.run(sub, call, overrides, True)
             effects.caller = finds = True
+        if finds and not effects.demands and (takes_credentials(sub) or not effects.offers):
+            effects.offers |= value.absent
+            effects.demands = not value.absent and (effects.refuses or effects.raises)
         if finds and not takes_path:
-            value = join(value, Value(caller=True))
+            value = dataclasses.replace(value, caller=True)
         return value, effects, finds
 
     def run(self, sub: Any, call: Any, overrides: Any, finds: bool) -> tuple[Value, Effects]:
@@ -174,7 +181,7 @@ class Operations:
         except TooMuch:
             inner.effects.is_whole = False
         if value is None:
-            inner.effects.checks = True  # code that is not read may
+            inner.effects.checks = inner.effects.demands = True  # code that is not read may
             value = Value(cls=call) if is_class(call) else Value()
             if reads_credentials(sub):  # it may refuse
                 inner.effects.refuses = True
@@ -336,6 +343,7 @@ def written(effects: Effects) -> dict[str, Any]:
         "reads-cookies": sorted(effects.cookies_read),
         "asks": sorted(effects.asks),
         "excuses": sorted(effects.excuses),
+        "chosen-by": sorted(effects.chosen_by),
         "measured": sorted(effects.measured),
         "bounds": sorted(effects.bounds - {""}),
     }
@@ -343,6 +351,7 @@ def written(effects: Effects) -> dict[str, Any]:
         "refuses": effects.refuses,
         "unchecked": effects.schemes and not effects.checks and effects.is_whole,
         "caller": effects.caller and (effects.refuses or effects.raises),
+        "optional": effects.caller and effects.offers and not effects.demands,
         "makes-account": effects.makes_account,
         "uses-caller": effects.uses_caller,
         "partial": not effects.is_whole,

@@ -146,6 +146,8 @@ class Frame:
         status = next((one for one in statuses if one is not None), None)
         refusing = status is not None
         parts = [part for part in (body, orelse) if isinstance(part, list)]
+        if any(statuses) or refusing:
+            self.demanded(node, statuses[0] is not None)
         raising = [
             statuses[number] is not None or any(isinstance(one, ast.Raise) for one in part)
             for number, part in enumerate(parts)
@@ -169,6 +171,20 @@ class Frame:
             is_excuse |= any(self.is_about_owner(each) for one in beside for each in ast.walk(one.test))
             names = refusals.are_rights(self, set(self.asked(node)), status)
             (self.effects.excuses if is_excuse else self.effects.asks).update(names)
+
+    def demanded(self, node: ast.expr, is_where_true: bool) -> None:
+        """Callers who do not say who they are are refused: `if user is None: raise`."""
+        if isinstance(node, ast.BoolOp):
+            for one in node.values:
+                self.demanded(one, is_where_true)
+            return
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            node, is_where_true = node.operand, not is_where_true
+        elif isinstance(node, ast.Compare) and known.is_none(node.comparators[0]):
+            is_where_true ^= isinstance(node.ops[0], (ast.Is, ast.Eq))
+            node = node.left
+        if isinstance(node, (ast.Name, ast.Attribute)) and not is_where_true:
+            self.effects.demands |= self.quietly(node).caller
 
     def asked(self, node: ast.expr) -> Iterator[str]:
         """Attributes of the caller in a condition. One that is compared with an object, or with
@@ -264,7 +280,10 @@ class Frame:
         self.block(node.body)
 
     def attempt(self, node: Any) -> bool:
+        demands = self.effects.demands
         ends = self.block(node.body)
+        if any(not any(isinstance(one, ast.Raise) for one in handler.body) for handler in node.handlers):
+            self.effects.demands = demands  # what refuses is caught
         for handler in node.handlers:
             before = dict(self.names)
             if handler.name:
@@ -412,6 +431,8 @@ class Frame:
                 )
             if type(method) is types.FunctionType:
                 return Value(method=(value, method), caller=value.caller)
+            if is_class(method):  # `model = Order` of a repository
+                return live(method)
             if is_class(value.cls) and name in annotations_of(value.cls):
                 named = known.of_annotation(annotations_of(value.cls)[name], value.cls)
                 return join(named, depending([value]))

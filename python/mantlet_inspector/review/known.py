@@ -204,6 +204,7 @@ def touched(frame: Frame, store: str | None, how: str, by_caller: bool = False, 
     touch.owned |= owned
     if by_caller:
         frame.effects.uses_caller = True
+        frame.effects.chosen_by.add("*")
 
 
 def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -> None:
@@ -315,6 +316,14 @@ def without(value: Value, keys: Any) -> Value:
     )
 
 
+def chosen_by(frame: Frame, values: list[Value]) -> None:
+    """Objects are chosen by these values, which depend on the caller."""
+    frame.effects.uses_caller = True
+    for one in values:
+        if not one.of_owner:  # otherwise the comparison that made it was noted
+            frame.effects.chosen_by |= one.rights or {"*"}
+
+
 def holds_caller(value: Value) -> bool:
     held = [*(value.keys or {}).values(), *([value.item] if value.item is not None else [])]
     return value.caller or any(one.caller for one in held)
@@ -376,7 +385,7 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
     if any(is_none(one) for one in node.comparators):
         made.caller = False
         return made
-    if made.rights and is_about_objects(values):
+    if made.caller and is_about_objects(values):
         made.rights, made.of_owner = frozenset(), True
     others = [one for one in values if not one.caller or one.store is not None]
     if made.caller:
@@ -388,7 +397,7 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
         is_owner = any(one.store is not None and not one.caller for one in values)
         is_sent = any(one.from_sent and not one.caller for one in values)
         if is_owner or is_sent:
-            frame.effects.uses_caller = True
+            chosen_by(frame, mine)
             for one in about:
                 if one.store is not None and one not in mine:
                     frame.effects.touch(one.store).by_caller = True

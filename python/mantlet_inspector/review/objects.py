@@ -67,7 +67,9 @@ def of_rows(frame: Frame, call: Call) -> Value | None:
             known.touched(frame, receiver.store, REMOVED)
         if call.name in SAME_ROWS or call.name in ("delete", "get", "count", "exists"):
             if callers:
-                known.touched(frame, receiver.store, READ, by_caller=True)
+                known.touched(frame, receiver.store, READ)
+                frame.effects.touch(receiver.store).by_caller = True
+                known.chosen_by(frame, callers)
                 return join(receiver, Value(caller=frame.reader.finds_caller))
             if call.name == "get" and first is not None and type(first.live) is str and not receiver.verb:
                 return Value(store=receiver.store, column=first.live, caller=receiver.caller)

@@ -59,6 +59,7 @@ class Value:
     seconds: float | None = None  # a time so much later than now, or a duration
     credential: bool = False  # it depends on a credential
     is_mixed: bool = False  # it is made of several
+    absent: bool = False  # there may be none
 
     def is_text(self) -> bool:
         return bool(self.pieces) or type(self.live) is str
@@ -102,7 +103,12 @@ def join(one: Value, other: Value) -> Value:
         seconds=max(seconds) if None not in seconds else None,  # pyright: ignore
         credential=one.credential or other.credential,
         is_mixed=one.is_mixed or other.is_mixed,
+        absent=one.absent or other.absent or is_nothing(one) != is_nothing(other),
     )
+
+
+def is_nothing(value: Value) -> bool:
+    return value.live is None or (type(value.live) is str and not value.live)
 
 
 def depending(values: Iterable[Value]) -> Value:
