@@ -67,6 +67,7 @@ fn sound() -> Vec<Subject> {
         own("notebook", "notebook:app", IDENTITY),
         own("ledger", "ledger.main:app", DEV),
         own("commons", "commons.main:app", IDENTITY),
+        own("guildhall", "guildhall:app", IDENTITY),
         template,
     ]
 }

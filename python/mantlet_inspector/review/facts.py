@@ -140,7 +140,7 @@ class Operations:
             reader.effects.checks |= not files.is_frameworks(takes_it)
             name = getattr(getattr(call, "model", None), "name", None)  # of an API key
             prefix = Sent(name, "header") if type(name) is str else None
-            return Value(caller=True, credential=True, prefix=prefix)
+            return Value(caller=True, credential=True, prefix=prefix, absent=is_optional)
         takes_path = takes(sub)
         kept = self.known.get(id(call)) if not takes_path else None
         if kept is None:

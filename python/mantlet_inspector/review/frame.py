@@ -40,7 +40,6 @@ class Frame:
         self.names = names
         self.depth = depth
         self.returned: list[Value] = []
-        self.caught: list[str] = []
         self.conditions: dict[str, ast.expr] = {}  # what variables were set to
         self.blocks: list[tuple[list[ast.stmt], int]] = []  # those that are read, and where
 
@@ -184,7 +183,8 @@ class Frame:
             is_where_true ^= isinstance(node.ops[0], (ast.Is, ast.Eq))
             node = node.left
         if isinstance(node, (ast.Name, ast.Attribute)) and not is_where_true:
-            self.effects.demands |= self.quietly(node).caller
+            found = self.quietly(node)
+            self.effects.demands |= found.caller and found.absent
 
     def asked(self, node: ast.expr) -> Iterator[str]:
         """Attributes of the caller in a condition. One that is compared with an object, or with
@@ -286,11 +286,10 @@ class Frame:
             self.effects.demands = demands  # what refuses is caught
         for handler in node.handlers:
             before = dict(self.names)
+            caught = None if known.only_parses(node.body) else known.error_class(self, handler.type)
             if handler.name:
-                self.names[handler.name] = Value(error=known.error_class(self, handler.type))
-            self.caught.append(known.error_class(self, handler.type) or "")
+                self.names[handler.name] = Value(error=caught)
             self.block(handler.body)
-            self.caught.pop()
             if any(isinstance(one, ENDS) for one in handler.body):
                 self.names = before
         ends = self.block(node.orelse) or ends if node.orelse else ends

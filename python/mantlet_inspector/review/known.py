@@ -50,6 +50,23 @@ CHANGES = {
     "popitem",
     "remove",
 } | {*("discard", "clear", "difference_update", "intersection_update")}
+# Functions that read a text or a body, and whose errors say what is wrong with it.
+PARSERS = {
+    *(
+        "loads",
+        "json",
+        "body",
+        "int",
+        "float",
+        "Decimal",
+        "UUID",
+        "fromisoformat",
+        "strptime",
+        "decode",
+        "get",
+    ),
+    *("model_validate", "model_validate_json", "parse_obj", "validate_python", "literal_eval", "b64decode"),
+}
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
 REFUSING = re.compile(r"auth|permission|forbid|denied|credential|access|login|privilege", re.IGNORECASE)
@@ -419,6 +436,13 @@ def ends_in(function: ast.expr, name: str) -> bool:
 
 def is_http_exception(cls: Any) -> bool:
     return is_class(cls) and any(class_name(one) == "HTTPException" for one in bases_of(cls))
+
+
+def only_parses(nodes: list[ast.stmt]) -> bool:
+    """Whether statements only read what a client has sent: their errors tell of that alone."""
+    calls = [each for one in nodes for each in ast.walk(one) if isinstance(each, ast.Call)]
+    names = [getattr(one.func, "attr", getattr(one.func, "id", "")) for one in calls]
+    return bool(names) and all(name in PARSERS for name in names)
 
 
 def error_class(frame: Frame, node: Any) -> str | None:
