@@ -63,7 +63,8 @@ def library(frame: Frame, call: Call) -> Value | None:
     line = call.node.lineno
     if id(found) in HASHES or found is hashlib.new:
         text = call.args[-1] if call.args else None
-        if text is not None and sends_password(text):
+        is_lookup = "usedforsecurity" in call.named and call.named["usedforsecurity"].live is False
+        if text is not None and sends_password(text) and not is_lookup:
             name = HASHES.get(id(found)) or (first and first.live)
             frame.effects.sign("weak-password-hash", frame.shown, line, name=str(name))
         return depending(call.all())

@@ -214,7 +214,7 @@ fn less_than_its_neighbours<'a, 'f>(
         let is_same = changed(one).any(|store| changed(other).any(|theirs| theirs == store));
         inside && is_other && is_same && !other.is_read()
     });
-    let (makers, others): (Vec<_>, Vec<_>) = neighbours.partition(|other| collection(&other.path) == other.path.trim_end_matches('/') && other.path.trim_end_matches('/') == below);
+    let (makers, others): (Vec<_>, Vec<_>) = neighbours.partition(|other| other.path.trim_end_matches('/') == below);
     let guards = |other: &&&Located<'_>| {
         let theirs = other.code().map(|code| code.chosen_by.as_slice()).unwrap_or_default();
         other.is_restricted() && code.chosen_by.iter().all(|name| name != "*" && theirs.contains(name))
