@@ -286,7 +286,7 @@ class Frame:
             self.effects.demands = demands  # what refuses is caught
         for handler in node.handlers:
             before = dict(self.names)
-            caught = None if known.only_parses(node.body) else known.error_class(self, handler.type)
+            caught = None if known.only_parses(self, node.body) else known.error_class(self, handler.type)
             if handler.name:
                 self.names[handler.name] = Value(error=caught)
             self.block(handler.body)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastapi.params
 
-from mantlet_inspector.objects.models import evaluated, known_fields, unwrapped
+from mantlet_inspector.objects.models import evaluated, is_model, known_fields, unwrapped
 from mantlet_inspector.objects.models import item_of as item_type
 from mantlet_inspector.objects.user import PASSWORD
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
@@ -438,11 +438,15 @@ def is_http_exception(cls: Any) -> bool:
     return is_class(cls) and any(class_name(one) == "HTTPException" for one in bases_of(cls))
 
 
-def only_parses(nodes: list[ast.stmt]) -> bool:
+def only_parses(frame: Frame, nodes: list[ast.stmt]) -> bool:
     """Whether statements only read what a client has sent: their errors tell of that alone."""
     calls = [each for one in nodes for each in ast.walk(one) if isinstance(each, ast.Call)]
-    names = [getattr(one.func, "attr", getattr(one.func, "id", "")) for one in calls]
-    return bool(names) and all(name in PARSERS for name in names)
+
+    def parses(call: ast.Call) -> bool:
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        return name in PARSERS or is_model(frame.quietly(call.func).live)
+
+    return bool(calls) and all(map(parses, calls))
 
 
 def error_class(frame: Frame, node: Any) -> str | None:
