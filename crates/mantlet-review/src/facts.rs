@@ -218,8 +218,11 @@ impl<'f> Located<'f> {
         self.methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"))
     }
 
-    /// Whether it asks who is calling.
+    /// Whether it asks who is calling, and refuses a caller who does not say it.
     pub(crate) fn is_secured(&self) -> bool {
+        if self.code().is_some_and(|code| code.optional) {
+            return false;
+        }
         let caller = self.operation.objects.as_ref().is_some_and(|objects| objects.caller);
         let own = self.code().is_some_and(|code| code.caller);
         caller || own || !self.operation.security.is_empty()
@@ -227,8 +230,9 @@ impl<'f> Located<'f> {
 
     /// Whether it is shown that nothing asks for a credential.
     pub(crate) fn is_open(&self) -> bool {
-        let quiet =
-            self.whole_code().is_some_and(|code| !code.refuses && !code.uses_caller && code.asks.is_empty());
+        let quiet = self.whole_code().is_some_and(|code| {
+            (!code.refuses || code.optional) && !code.uses_caller && code.asks.is_empty()
+        });
         quiet && !self.is_guarded && !self.is_secured()
     }
 

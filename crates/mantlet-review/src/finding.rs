@@ -123,6 +123,7 @@ impl Finding {
     /// How bad it is here.
     #[must_use]
     pub fn level(self, level: Level) -> Self {
+        debug_assert!(level <= self.rule.worst(), "{}: its table says that it is milder", self.rule.id);
         Self { level, ..self }
     }
 

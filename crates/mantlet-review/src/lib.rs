@@ -38,7 +38,7 @@ pub use rule::{Level, Owasp, Practice, Rule};
 pub fn of_app(facts: AppFacts<'_>) -> Review {
     let app = facts::App::of(facts);
     let mut review = Review::default();
-    review.operations_known(app.operations.len());
+    review.operations_known(app.operations.iter().map(facts::Located::name));
     contract::review(&app, &mut review);
     settings::review(&app, &mut review);
     configuration::review(&app, &mut review);

@@ -73,7 +73,7 @@ pub struct Review {
     findings: Vec<Finding>,
     rows: BTreeMap<Row, Looked>,
     notes: Vec<String>,
-    operations: usize,
+    operations: Vec<String>,
 }
 
 impl Review {
@@ -106,14 +106,22 @@ impl Review {
         self.notes.push(note.into());
     }
 
-    /// So many operations of the app are known. With none, nothing was reviewed.
-    pub const fn operations_known(&mut self, count: usize) {
-        self.operations += count;
+    /// These operations of the app are known: `GET /orders/{order_id}`. With none, nothing was reviewed.
+    pub fn operations_known(&mut self, names: impl IntoIterator<Item = String>) {
+        self.operations.extend(names);
     }
 
     /// How many operations of the app are known.
     pub const fn operations(&self) -> usize {
-        self.operations
+        self.operations.len()
+    }
+
+    /// Their names, in order.
+    pub fn operation_names(&self) -> Vec<String> {
+        let mut names = self.operations.clone();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// What was found: the worst first, then by rule and subject. The same app gives the same order.

@@ -203,6 +203,25 @@ pub struct Rule {
     pub remedy: &'static str,
 }
 
+impl Rule {
+    /// The worst level of a finding: some are worse than most, for what is known of them.
+    pub fn worst(&self) -> Level {
+        match self.id {
+            // Without a login.
+            "object-without-rule"
+            | "object-changed-by-another"
+            | "function-of-administrators"
+            // By its score, or because the package itself is the attack.
+            | "vulnerable-dependency" => Level::Critical,
+            // With a value that is plainly a secret.
+            "environment-file-committed" => Level::High,
+            // For more than a month.
+            "long-lived-token" => Level::Medium,
+            _ => self.level,
+        }
+    }
+}
+
 macro_rules! rules {
     ($($name:ident = $id:literal, $level:ident, $owasp:ident, $practice:expr, $cwe:literal,
         $title:literal, $why:literal, $remedy:literal;)+) => {

@@ -17,7 +17,8 @@ const NASTY: &str = "</pre><script>alert(1)</script> \u{1b}[31m `|` ]]> \u{202e}
 
 fn review() -> Review {
     let mut review = Review::default();
-    review.operations_known(3);
+    let operations = ["GET /orders/{order_id}", "GET /orders/{order_id}/lines/{line_id}", "GET /items"];
+    review.operations_known(operations.map(str::to_owned));
     review.looked(Row::Owasp(Owasp::Api1), "operations with an id and a login", 3);
     review.looked(Row::Owasp(Owasp::Api2), "operations that ask for a login", 3);
     review.unjudged(Row::Owasp(Owasp::Api2), "how long tokens live");
@@ -202,6 +203,28 @@ fn junit_fails_what_fails_the_review() {
     assert_eq!(junit.matches("<failure ").count(), 3);
     assert!(junit.contains("name=\"DELETE /notes/{id}\"><system-out>"), "a milder one passes: {junit}");
     assert!(junit.contains("<skipped message=\"accepted: known"), "{junit}");
+}
+
+/// A pipeline shows what was looked at, and not only where something was found.
+#[test]
+fn junit_passes_operations_without_findings() {
+    let junit = printed(Format::Junit);
+    assert!(junit.contains("<testcase classname=\"operations\" name=\"GET /items\"></testcase>"), "{junit}");
+    assert_eq!(
+        junit.matches("classname=\"operations\"").count(),
+        1,
+        "those with findings have their case: {junit}"
+    );
+    // Rows that were not judged are skipped, and never pass.
+    assert!(junit.contains("name=\"Unrestricted Resource Consumption\"><skipped"), "{junit}");
+
+    let mut review = review();
+    review.operations_known((0..5_000).map(|number| format!("GET /many/{number:04}")));
+    let about = About { mantlet: "0.0.0".into(), app: "main:app".into(), fail_on: Level::High };
+    let report = Report::new(about, &review, &BTreeMap::new());
+    let junit = Format::Junit.print(&report, &Repository::default(), Look::default());
+    assert_eq!(junit.matches("classname=\"operations\"").count(), 1_001, "so many, and one for the rest");
+    assert!(junit.contains("4001 more"), "{}", &junit[junit.len() - 400..]);
 }
 
 #[test]

@@ -13,9 +13,10 @@ use std::{
     process::Command,
 };
 
-use mantlet_contract::model::Contract;
+use mantlet_contract::model::{Contract, Operation, Route, Router, SignKind};
 use mantlet_controls::{Config, Policy};
 use mantlet_review::{AppFacts, Finding, Fix, Gate, Level, Owasp, Review, of_app, rule};
+use serde::{Deserialize as _, de::IntoDeserializer as _};
 
 const DEV: &str = "MANTLET_TEST_PYTHON";
 const IDENTITY: &str = "MANTLET_TEST_IDENTITY";
@@ -66,6 +67,7 @@ fn sound() -> Vec<Subject> {
         own("notebook", "notebook:app", IDENTITY),
         own("ledger", "ledger.main:app", DEV),
         own("commons", "commons.main:app", IDENTITY),
+        own("guildhall", "guildhall:app", IDENTITY),
         template,
     ]
 }
@@ -197,7 +199,6 @@ fn sound_apps_have_no_finding_that_matters() {
 
 /// Handlers that were not understood as a whole: of these, nothing would be shown.
 fn contract_of_unread(contract: &Contract) -> Vec<String> {
-    use mantlet_contract::model::{Route, Router};
     fn walk(router: &Router, found: &mut Vec<String>) {
         for route in &router.routes {
             match route {
@@ -206,6 +207,51 @@ fn contract_of_unread(contract: &Contract) -> Vec<String> {
                 {
                     found.push(path.clone());
                 }
+                Route::Mount { router: Some(router), .. } => walk(router, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&contract.router, &mut found);
+    found
+}
+
+/// A weakness is found however it is spelled, and on no other line.
+#[test]
+fn signs_stand_on_the_lines_that_are_marked() {
+    let subject = own("spellings", "spellings:app", IDENTITY);
+    let marked = |line: &str| {
+        let mark = line.rsplit_once("# ").map(|(_, mark)| SignKind::deserialize(mark.into_deserializer()));
+        mark.and_then(Result::<_, serde::de::value::Error>::ok)
+    };
+    let source = fs::read_to_string(subject.folder.join("spellings.py")).unwrap();
+    let planted: BTreeSet<(u32, String)> = (1..)
+        .zip(source.lines())
+        .filter_map(|(number, line)| Some((number, format!("{:?}", marked(line)?))))
+        .collect();
+    assert!(planted.len() > 40, "{planted:?}");
+    let contract = subject.contract();
+    let of_app = contract.app.iter().flat_map(|app| &app.signs);
+    let found: BTreeSet<(u32, String)> = of_operations(&contract)
+        .iter()
+        .flat_map(|operation| operation.code.iter().flat_map(|code| &code.signs))
+        .chain(of_app)
+        .map(|sign| (sign.line, format!("{:?}", sign.kind)))
+        .collect();
+    let told = |(number, kind): &(u32, String)| {
+        format!("{number}: {kind}: {}", source.lines().nth(*number as usize - 1).unwrap())
+    };
+    let missed: Vec<_> = planted.difference(&found).map(told).collect();
+    let besides: Vec<_> = found.difference(&planted).map(told).collect();
+    assert!(missed.is_empty() && besides.is_empty(), "missed:\n{missed:#?}\nbesides:\n{besides:#?}");
+}
+
+fn of_operations(contract: &Contract) -> Vec<&Operation> {
+    fn walk<'c>(router: &'c Router, found: &mut Vec<&'c Operation>) {
+        for route in &router.routes {
+            match route {
+                Route::Http { operation: Some(operation), .. } => found.push(operation),
                 Route::Mount { router: Some(router), .. } => walk(router, found),
                 _ => {}
             }

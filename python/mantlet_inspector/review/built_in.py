@@ -113,6 +113,8 @@ def of_text(frame: Frame, call: Call) -> Value | None:
         return None
     if call.name in SAME_TEXT and (receiver.sent or receiver.pieces or type(receiver.live) in (str, bytes)):
         return receiver
+    if call.name == "get_secret_value" and receiver.from_sent:
+        return Value(sent=receiver.from_sent, from_sent=receiver.from_sent)
     if call.name == "format" and receiver.is_text():
         return texts.text([*texts.formatted(receiver, "{"), *call.args, *call.named.values()])
     if call.name == "join" and type(receiver.live) is str and call.args:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import logging
 import types
 from typing import TYPE_CHECKING, Any
 
-from mantlet_inspector.objects.models import is_model
+from mantlet_inspector.objects.models import is_model, known_fields
 from mantlet_inspector.review import known
-from mantlet_inspector.review.values import Value, depending
+from mantlet_inspector.review.values import Value, depending, field_value
 from mantlet_inspector.source import files
 from mantlet_inspector.source.objects import is_class
 from mantlet_inspector.source.stored import bases_of, class_name, names_of
@@ -41,8 +42,13 @@ def call(frame: Frame, node: ast.Call) -> Value:
     for way in WAYS:
         found = way(frame, made)
         if found is not None:
-            return found
-    return unknown(frame, made)
+            break
+    else:
+        found = unknown(frame, made)
+    named = name == "get" and receiver is not None and receiver.caller and found.caller and not found.rights
+    if named and made.args and type(made.args[0].live) is str:
+        found = dataclasses.replace(found, rights=frozenset([made.args[0].live]))
+    return found
 
 
 def unknown(frame: Frame, call: Call) -> Value:
@@ -51,10 +57,14 @@ def unknown(frame: Frame, call: Call) -> Value:
     is_log = type(getattr(found, "__self__", None)) is logging.Logger
     held = [one for one in call.all() if known.holds_caller(one)]
     if held and call.name not in BENIGN and not is_log and not is_class(found) and call.name != "add_task":
-        frame.effects.uses_caller = True
+        known.chosen_by(frame, held)
     made = depending([*call.all(), *([call.receiver] if call.receiver is not None else [])])
     if is_class(found):
         made.cls = found
+    # It may do anything with an attribute of the caller, such as look for an object.
+    is_of_right = call.receiver is not None and bool(call.receiver.rights) and not is_class(call.receiver.cls)
+    if made.rights and not is_of_right and not known.is_plain(call.callee, call.name):
+        made.rights = frozenset()
     made.error = next((one.error for one in call.all() if one.error), None)
     if call.receiver is not None and call.receiver.error:
         made.error = call.receiver.error
@@ -92,12 +102,25 @@ def made_object(frame: Frame, call: Call) -> Value | None:
         verified(frame, call)
         return Value(cls=cls)
     if is_model(cls):
-        keys = dict(call.named)
-        made = Value(
-            cls=cls, keys=keys if not call.spread else None, caller=any(one.caller for one in call.all())
-        )
-        return made
+        return made_model(frame, call, cls)
     return None
+
+
+def made_model(frame: Frame, call: Call, cls: Any) -> Value:
+    """An object of a model, with what it gets of a dump, too: `UserInDB(**user.model_dump())`."""
+    keys: dict[str, Value] = {}
+    is_whole = True
+    for one in call.spread:
+        fields = one.fields if one.model is not None and one.prefix is not None else None
+        is_whole &= fields is not None or (one.keys is not None and one.is_whole)
+        for name in sorted((fields or frozenset()) & known_fields(cls).keys()):
+            keys[name] = field_value(one, name) or Value()
+        keys.update(one.keys or {})
+    keys.update(call.named)
+    caller = any(one.caller for one in call.all())
+    return Value(
+        cls=cls, keys=keys if is_whole else None, attributes=dict(keys) if is_whole else None, caller=caller
+    )
 
 
 def refused(frame: Frame, call: Call) -> Value:

@@ -31,10 +31,13 @@ class Effects:
         self.measured: set[str] = set()  # inputs whose value, size or length it looks at
         self.refuses = False  # it may refuse for want of a credential or of a right
         self.excuses: set[str] = set()  # those that stand for being the owner
+        self.chosen_by: set[str] = set()  # attributes of the caller that choose objects; `*`: any
         self.raises = False
         self.schemes = False  # it asks for a credential
         self.checks = False  # it looks at the credential that it gets
         self.caller = False  # it finds out who is calling
+        self.demands = False  # it refuses those who do not say it
+        self.offers = False  # it takes those who do not
         self.uses_caller = False
         self.assigns: dict[tuple[str, str], tuple[str, int]] = {}  # (store, field) -> where
         self.bounds: set[str] = set()  # inputs that say how many rows are read
@@ -62,9 +65,12 @@ class Effects:
         self.schemes |= other.schemes
         self.checks |= other.checks
         self.caller |= other.caller
+        self.demands |= other.demands
+        self.offers |= other.offers
         if only_refusals:
             return
         self.uses_caller |= other.uses_caller
+        self.chosen_by |= other.chosen_by
         self.makes_account |= other.makes_account
         self.bounds |= other.bounds
         self.measured |= other.measured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +18,7 @@ from mantlet_inspector.review.keys import signing_keys, unverified
 from mantlet_inspector.review.known import is_broad, is_http_exception, names_password
 from mantlet_inspector.review.reader import Reader, Shared, TooMuch
 from mantlet_inspector.review.settings import settings_of
-from mantlet_inspector.review.values import Sent, Value, copied, join, live, sent_value
+from mantlet_inspector.review.values import Sent, Value, copied, live, sent_value
 from mantlet_inspector.source import bytecode, files
 from mantlet_inspector.source.objects import code_of, is_class
 from mantlet_inspector.source.stored import bases_of, names_of
@@ -110,11 +111,13 @@ class Operations:
                 name = getattr(field, "name", field.alias)
                 info = field.field_info
                 sent = Sent(name, location)
+                if field.alias != name:
+                    reader.aliases[sent] = field.alias
                 found[name] = sent_value(info.annotation, sent, info)
                 if is_upload(info.annotation):
                     found[name] = uploaded(info.annotation, sent)
                 if reader.finds_caller and location in ("header", "cookie"):
-                    found[name] = Value(caller=True, credential=True)
+                    found[name] = Value(caller=True, credential=True, prefix=sent)
                     if location == "cookie":
                         reader.effects.cookies_read.add(field.alias)
         for sub in dependant.dependencies:
@@ -127,12 +130,17 @@ class Operations:
         call = overrides.get(sub.call, sub.call)
         if isinstance(inspect.unwrap(call) if inspect.isfunction(call) else call, SecurityBase):
             reader.effects.caller = reader.effects.schemes = True
+            is_optional = getattr(call, "auto_error", True) is False
+            reader.effects.offers |= is_optional
+            reader.effects.demands |= not is_optional
             takes_it = next(
                 names_of(base)["__call__"] for base in bases_of(type(call)) if "__call__" in names_of(base)
             )
             # A class of the app's own verifies it by itself.
             reader.effects.checks |= not files.is_frameworks(takes_it)
-            return Value(caller=True, credential=True)
+            name = getattr(getattr(call, "model", None), "name", None)  # of an API key
+            prefix = Sent(name, "header") if type(name) is str else None
+            return Value(caller=True, credential=True, prefix=prefix, absent=is_optional)
         takes_path = takes(sub)
         key = taken(sub, call) if takes_path else id(call)
         kept = self.known.get(key)
@@ -158,8 +166,11 @@ class Operations:
             # It has a way of its own to take a credential, and refuses those that it does not know.
             value, effects = self.run(sub, call, overrides, True)
             effects.caller = finds = True
+        if finds and not effects.demands and (takes_credentials(sub) or not effects.offers):
+            effects.offers |= value.absent
+            effects.demands = not value.absent and (effects.refuses or effects.raises)
         if finds and not takes_path:
-            value = join(value, Value(caller=True))
+            value = dataclasses.replace(value, caller=True)
         return value, effects, finds
 
     def run(self, sub: Any, call: Any, overrides: Any, finds: bool) -> tuple[Value, Effects]:
@@ -170,7 +181,7 @@ class Operations:
         except TooMuch:
             inner.effects.is_whole = False
         if value is None:
-            inner.effects.checks = True  # code that is not read may
+            inner.effects.checks = inner.effects.demands = True  # code that is not read may
             value = Value(cls=call) if is_class(call) else Value()
             if reads_credentials(sub):  # it may refuse
                 inner.effects.refuses = True
@@ -340,6 +351,7 @@ def written(effects: Effects) -> dict[str, Any]:
         "reads-cookies": sorted(effects.cookies_read),
         "asks": sorted(effects.asks),
         "excuses": sorted(effects.excuses),
+        "chosen-by": sorted(effects.chosen_by),
         "measured": sorted(effects.measured),
         "bounds": sorted(effects.bounds - {""}),
     }
@@ -347,6 +359,7 @@ def written(effects: Effects) -> dict[str, Any]:
         "refuses": effects.refuses,
         "unchecked": effects.schemes and not effects.checks and effects.is_whole,
         "caller": effects.caller and (effects.refuses or effects.raises),
+        "optional": effects.caller and effects.offers and not effects.demands,
         "makes-account": effects.makes_account,
         "uses-caller": effects.uses_caller,
         "partial": not effects.is_whole,

@@ -7,13 +7,14 @@ to a function that only judges it, counts as validated from there on: what follo
 from __future__ import annotations
 
 import ast
+import dataclasses
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from mantlet_inspector.review import calls, known, texts
+from mantlet_inspector.review import calls, credentials, known, refusals, texts
 from mantlet_inspector.review.effects import below_project
 from mantlet_inspector.review.values import NOTHING, Value, depending, field_value, join, live
 from mantlet_inspector.source.lookup import UNKNOWN, attribute_of, value_of
@@ -39,15 +40,29 @@ class Frame:
         self.names = names
         self.depth = depth
         self.returned: list[Value] = []
-        self.caught: list[str] = []
+        self.conditions: dict[str, ast.expr] = {}  # what variables were set to
+        self.blocks: list[tuple[list[ast.stmt], int]] = []  # those that are read, and where
 
     # Statements
 
     def block(self, nodes: list[ast.stmt]) -> bool:
         """-> whether what follows is not reached"""
-        return any([self.statement(node) for node in nodes][-1:]) or any(
-            isinstance(one, ENDS) for one in nodes
-        )
+        last = False
+        for number, node in enumerate(nodes):
+            self.blocks.append((nodes, number))
+            last = self.statement(node)
+            self.blocks.pop()
+        return last or any(isinstance(one, ENDS) for one in nodes)
+
+    def following(self) -> list[ast.stmt]:
+        """What runs after the statement that is read, up to where that ends."""
+        found: list[ast.stmt] = []
+        for nodes, number in reversed(self.blocks):
+            for one in nodes[number + 1 :]:
+                found.append(one)
+                if isinstance(one, ENDS):
+                    return found
+        return found
 
     def statement(self, node: ast.stmt) -> bool:
         self.reader.step()
@@ -68,6 +83,10 @@ class Frame:
             value = self.annotated(value, node.annotation)
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             self.bind(target, value, node)
+            if isinstance(target, ast.Name) and isinstance(node.value, CONDITIONS):
+                self.conditions[target.id] = node.value
+            elif isinstance(target, ast.Name):
+                self.conditions.pop(target.id, None)
 
     def annotated(self, value: Value, annotation: ast.expr) -> Value:
         named = self.value(annotation).live
@@ -89,7 +108,9 @@ class Frame:
             known.set_attribute(self, self.value(target.value), target.attr, value, node)
         elif isinstance(target, ast.Subscript):
             key = self.value(target.slice)
-            known.set_item(self, self.value(target.value), key, value, node)
+            known.set_item(
+                self, known.changed(self, self.value(target.value), target.value), key, value, node
+            )
 
     def conditional(self, node: ast.If) -> bool:
         known_to_be = self.quietly(node.test).live if isinstance(node.test, ast.Name) else NOTHING
@@ -115,19 +136,28 @@ class Frame:
         """What is judged is validated; where the caller is judged and refused, that is asked
         for."""
         self.value(node)
-        refusals = [known.refusal_in(self, part) for part in (body, orelse)]
-        status = next((one for one in refusals if one is not None), None)
+        beside: list[ast.If] = []
+        if body and not orelse and isinstance(body[-1], ast.Return) and self.blocks:
+            # `if me.is_admin: return order`, and `raise` after it.
+            orelse = self.following()
+            beside = [one for one in self.blocks[-1][0] if isinstance(one, ast.If)]
+        statuses = [refusals.refusal_in(self, part) for part in (body, orelse)]
+        status = next((one for one in statuses if one is not None), None)
         refusing = status is not None
         parts = [part for part in (body, orelse) if isinstance(part, list)]
-        raising = any(isinstance(one, ast.Raise) for part in parts for one in part)
+        if any(statuses) or refusing:
+            self.demanded(node, statuses[0] is not None)
+        raising = [
+            statuses[number] is not None or any(isinstance(one, ast.Raise) for one in part)
+            for number, part in enumerate(parts)
+        ]
+        for one, is_same in credentials.comparisons(self, node) if any(raising) else ():
+            if all(raising) or raising[0] != is_same:  # what differs is refused
+                credentials.compared_with_literal(self, one, refusing)
         for one in ast.walk(node):
             if isinstance(one, ast.Compare):
                 known.compared(self, one)
-                if raising or refusing:
-                    known.compared_with_literal(self, one, refusing)
             elif isinstance(one, ast.Call) and not known.is_length(one):
-                if raising or refusing:
-                    known.compared_with_literal(self, one, refusing)
                 for argument in one.args:
                     self.validated(self.quietly(argument))
                 if isinstance(one.func, ast.Attribute):  # `url.startswith("/")`
@@ -137,8 +167,24 @@ class Frame:
             # `if order.owner != me.id and not me.is_admin`: a right in place of being the owner.
             is_either = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
             is_excuse = is_either and any(map(self.is_about_owner, ast.walk(node)))
-            names = known.are_rights(self, set(self.asked(node)), status)
+            is_excuse |= any(self.is_about_owner(each) for one in beside for each in ast.walk(one.test))
+            names = refusals.are_rights(self, set(self.asked(node)), status)
             (self.effects.excuses if is_excuse else self.effects.asks).update(names)
+
+    def demanded(self, node: ast.expr, is_where_true: bool) -> None:
+        """Callers who do not say who they are are refused: `if user is None: raise`."""
+        if isinstance(node, ast.BoolOp):
+            for one in node.values:
+                self.demanded(one, is_where_true)
+            return
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            node, is_where_true = node.operand, not is_where_true
+        elif isinstance(node, ast.Compare) and known.is_none(node.comparators[0]):
+            is_where_true ^= isinstance(node.ops[0], (ast.Is, ast.Eq))
+            node = node.left
+        if isinstance(node, (ast.Name, ast.Attribute)) and not is_where_true:
+            found = self.quietly(node)
+            self.effects.demands |= found.caller and found.absent
 
     def asked(self, node: ast.expr) -> Iterator[str]:
         """Attributes of the caller in a condition. One that is compared with an object, or with
@@ -148,9 +194,23 @@ class Frame:
             values = [self.quietly(one) for one in operands]
             if known.is_about_objects(values):
                 return
+            if any(map(known.is_none, operands)):  # whether there is one says nothing of it
+                operands = [one for one in operands if not isinstance(one, ast.Name)]
+            for one in operands:
+                yield from self.name(one).rights if isinstance(one, ast.Name) else self.asked(one)
+            return
+        if isinstance(node, ast.Name):
+            found = self.name(node)
+            # A part of a credential may be there or not.
+            yield from found.rights if found.caller and not self.reader.finds_caller else ()
+            return
+        if isinstance(node, COMPREHENSIONS):
+            yield from self.asked_of_each(node)
+            return
         inner, name = known.attribute_in(node)
         if name and self.quietly(inner).caller:
-            yield name
+            own = self.quietly(node).rights if isinstance(node, ast.Attribute) else ()
+            yield from own or [name]
             return
         if isinstance(node, ast.Call):
             yield from self.asked_by(node)
@@ -166,15 +226,35 @@ class Frame:
         holds = [self.quietly(one) for one in (*node.args, *(key.value for key in node.keywords))]
         is_told = any(one.caller and not one.credential for one in holds) and not called.caller
         if (called.caller and called.method is not None) or (
-            is_told and not known.is_about_objects(holds) and name not in known.PLAIN_CALLS
+            is_told and not known.is_about_objects(holds) and not known.is_plain(called, name)
         ):
             yield name
         within = [node.func.value] if isinstance(node.func, ast.Attribute) else []
         for one in (*within, *node.args):
             yield from self.asked(one)
 
+    def asked_of_each(self, node: Any) -> Iterator[str]:
+        """`any(role in self.roles for role in me.roles)`"""
+        names = dict(self.names)
+        for one in node.generators:
+            yield from self.asked(one.iter)
+            self.bind(one.target, self.each(self.quietly(one.iter)), node)
+        tests = [test for one in node.generators for test in one.ifs]
+        for one in (*tests, *([node.elt] if not isinstance(node, ast.DictComp) else [])):
+            yield from self.asked(one)
+        self.names = names
+
+    def each(self, value: Value) -> Value:
+        """What stands in it."""
+        item = known.item_of(self, value)
+        if not value.rights or item.rights:
+            return item
+        return dataclasses.replace(item, rights=value.rights, caller=True, cls=None)
+
     def is_about_owner(self, node: ast.AST) -> bool:
         """Whether the caller is compared with an object, or with what the client has sent."""
+        if isinstance(node, ast.Name):
+            return self.name(node).of_owner
         if not isinstance(node, ast.Compare):
             return False
         values = [self.quietly(one) for one in (node.left, *node.comparators)]
@@ -184,7 +264,7 @@ class Frame:
         self.reader.validated |= value.sent | value.from_sent
 
     def loop(self, node: Any) -> None:
-        self.bind(node.target, known.item_of(self, self.value(node.iter)), node)
+        self.bind(node.target, self.each(self.value(node.iter)), node)
         self.block(node.body)
         self.block(node.orelse)
 
@@ -200,14 +280,16 @@ class Frame:
         self.block(node.body)
 
     def attempt(self, node: Any) -> bool:
+        demands = self.effects.demands
         ends = self.block(node.body)
+        if any(not any(isinstance(one, ast.Raise) for one in handler.body) for handler in node.handlers):
+            self.effects.demands = demands  # what refuses is caught
         for handler in node.handlers:
             before = dict(self.names)
+            caught = None if known.only_parses(self, node.body) else known.error_class(self, handler.type)
             if handler.name:
-                self.names[handler.name] = Value(error=known.error_class(self, handler.type))
-            self.caught.append(known.error_class(self, handler.type) or "")
+                self.names[handler.name] = Value(error=caught)
             self.block(handler.body)
-            self.caught.pop()
             if any(isinstance(one, ENDS) for one in handler.body):
                 self.names = before
         ends = self.block(node.orelse) or ends if node.orelse else ends
@@ -230,13 +312,21 @@ class Frame:
     def removed(self, node: ast.Delete) -> None:
         for target in node.targets:
             if isinstance(target, ast.Subscript):
-                known.remove_item(self, self.value(target.value), self.value(target.slice))
+                known.remove_item(
+                    self,
+                    known.changed(self, self.value(target.value), target.value),
+                    self.value(target.slice),
+                )
 
     def asserted(self, node: ast.Assert) -> None:
         self.test(node.test, [], [])
 
     def matched(self, node: Any) -> None:
         self.validated(self.value(node.subject))
+        statuses = [refusals.refusal_in(self, case.body) for case in node.cases]
+        status = next((one for one in statuses if one is not None), None)
+        if status is not None:
+            self.effects.asks |= refusals.are_rights(self, set(self.asked(node.subject)), status)
         for case in node.cases:
             self.block(case.body)
 
@@ -268,9 +358,14 @@ class Frame:
             return known.subscript(self, self.quietly(node.value), self.quietly(node.slice), quiet=True)
         if isinstance(node, ast.Await):
             return self.quietly(node.value)
-        return depending(
-            [self.quietly(one) for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
-        )
+        if isinstance(node, ast.NamedExpr):
+            return self.name(node.target)
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            return self.listed(node)
+        inner = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            inner[0] = node.func.value  # the name of a method says nothing
+        return depending([self.quietly(one) for one in inner if isinstance(one, ast.expr)])
 
     def name(self, node: ast.Name) -> Value:
         if node.id in self.names:
@@ -284,7 +379,7 @@ class Frame:
 
     def held(self, found: Any, name: str) -> Value:
         """An object that an app has while it runs."""
-        if type(found) in known.CONTAINERS:
+        if type(found) in known.CONTAINERS and not known.is_constant(found):
             return Value(live=found, store=self.reader.shared.store_of(found, name))
         return live(found)
 
@@ -293,8 +388,11 @@ class Frame:
 
     def attribute_from(self, value: Value, name: str) -> Value:
         found = self.attribute_of(value, name)
-        if value.caller and not found.caller:
-            found = join(found, Value(caller=True)) if found.live is NOTHING else found
+        if value.caller and found.live is NOTHING and found.method is None and not found.rights:
+            is_part = name in ("value", "name") and bool(value.rights)  # of a choice
+            found = dataclasses.replace(
+                found, caller=True, rights=value.rights if is_part else frozenset([name])
+            )
         if found.sent & self.reader.validated:
             found = depending([found])
         return found
@@ -332,6 +430,8 @@ class Frame:
                 )
             if type(method) is types.FunctionType:
                 return Value(method=(value, method), caller=value.caller)
+            if is_class(method):  # `model = Order` of a repository
+                return live(method)
             if is_class(value.cls) and name in annotations_of(value.cls):
                 named = known.of_annotation(annotations_of(value.cls)[name], value.cls)
                 return join(named, depending([value]))
@@ -420,20 +520,22 @@ class Frame:
         return made
 
     def comprehension(self, node: Any) -> Value:
-        names = dict(self.names)
+        names, rights = dict(self.names), frozenset[str]()
         source = Value()
         for one in node.generators:
             source = self.value(one.iter)
-            self.bind(one.target, known.item_of(self, source), node)
+            self.bind(one.target, self.each(source), node)
             for test in one.ifs:
+                rights |= self.value(test).rights
                 self.test(test, [], [])
         if isinstance(node, ast.DictComp):
             key, value = self.value(node.key), self.value(node.value)
             made = Value(store=source.store, fields=source.fields, any_field=source.any_field)
             made.from_sent = key.from_sent | value.from_sent
         else:
-            made = Value(item=self.value(node.elt), caller=source.caller)
-            item = made.item or Value()
+            item = self.value(node.elt)
+            rights |= item.rights
+            made = Value(item=item, caller=source.caller or bool(rights), rights=rights)
             made.store, made.is_partial, made.sent = item.store, item.is_partial, frozenset()
             made.error = item.error
         self.names = names
@@ -464,6 +566,8 @@ def annotations_of(cls: Any) -> dict[str, Any]:
     return found
 
 
+CONDITIONS = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 STATEMENTS: dict[Any, Any] = {
     ast.Expr: Frame.expression,
     ast.Assign: Frame.assign,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import collections
+import dataclasses
+import enum
 import os
 import re
 import sys
+import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import fastapi.params
 
-from mantlet_inspector.objects.models import evaluated, unwrapped
+from mantlet_inspector.objects.models import evaluated, is_model, known_fields, unwrapped
 from mantlet_inspector.objects.models import item_of as item_type
 from mantlet_inspector.objects.user import PASSWORD
 from mantlet_inspector.review.effects import MADE, READ, REMOVED, WRITE
-from mantlet_inspector.review.keys import literal_at
 from mantlet_inspector.review.values import NOTHING, Sent, Value, depending, live
 from mantlet_inspector.source import files
 from mantlet_inspector.source.lookup import attribute_of, imported_from
@@ -30,33 +33,42 @@ CONTAINERS = (dict, list, set, collections.defaultdict, collections.OrderedDict,
 # Functions that say nothing of what they are told.
 PLAIN_CALLS = {
     "compare_digest",
-    "isinstance",
-    "len",
-    "bool",
-    "hasattr",
-    "getattr",
-    "any",
-    "all",
-    "str",
-    "int",
-    "set",
     "get",
+    "issubset",
+    "issuperset",
+    "isdisjoint",
+    "intersection",
+    "difference",
+    "union",
 }
-DENYING = re.compile(r"permission|forbid|denied|privilege", re.IGNORECASE)
-# Parts of a token (RFC 7519) that say nothing of what its holder may do.
-CLAIMS = {
-    *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "type", "token_type", "kind", "purpose"),
-    *("ver", "version", "token_version", "scope", "scopes", "get", "id"),
+# What stands in a table of words and numbers that the code itself has.
+CONSTANTS = (str, bytes, bool, int, float, type(None), enum.Enum)
+MOST = 1_000  # items of such a table
+CHANGES = {
+    *("append", "appendleft", "add", "insert", "extend", "update", "setdefault"),
+    "pop",
+    "popitem",
+    "remove",
+} | {*("discard", "clear", "difference_update", "intersection_update")}
+# Functions that read a text or a body, and whose errors say what is wrong with it.
+PARSERS = {
+    *(
+        "loads",
+        "json",
+        "body",
+        "int",
+        "float",
+        "Decimal",
+        "UUID",
+        "fromisoformat",
+        "strptime",
+        "decode",
+        "get",
+    ),
+    *("model_validate", "model_validate_json", "parse_obj", "validate_python", "literal_eval", "b64decode"),
 }
-# Those that no app takes for a right, wherever they are judged.
-OF_TOKENS = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "token_type"}
-SHORTEST = 4  # characters of a credential; shorter ones are words such as `GET`
-LIKE_A_KEY = 8  # characters of a key
-# What a credential begins with, and not the credential.
-WORDS = {"apikey", "basic", "bearer", "bearer ", "digest", "token", "token "}
 BROAD = ("Exception", "BaseException")
 DATABASES = ("sqlalchemy", "sqlite3", "psycopg", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "pymongo")
-REFUSALS = (401, 403, 404)
 REFUSING = re.compile(r"auth|permission|forbid|denied|credential|access|login|privilege", re.IGNORECASE)
 # Parts of a request that say who is calling.
 OF_CALLERS = ("headers", "cookies", "session", "state", "user", "auth")
@@ -68,9 +80,46 @@ def names_password(name: str) -> bool:
     return PASSWORD.fullmatch(name.lower().replace("passphrase", "password")) is not None
 
 
+def names_plain(name: str) -> bool:
+    """As passwords themselves are called, and not their hashes."""
+    return names_password(name) and re.search("hash|digest|crypt", name.lower()) is None
+
+
 def sends_password(value: Value) -> bool:
     """Whether it is a password as a client has sent it."""
-    return any(names_password(one.name.rpartition(".")[2]) for one in value.sent)
+    return any(names_plain(one.name.rpartition(".")[2]) for one in value.sent)
+
+
+def is_constant(found: Any) -> bool:
+    """Whether a list, a set or a dictionary is a table that the code itself has, such as the roles
+    that it knows, and nothing in which the app keeps objects. An empty one may be filled."""
+    if not 0 < len(found) <= MOST or type(found) is collections.defaultdict:
+        return False
+    if not isinstance(found, dict):
+        return all(isinstance(one, CONSTANTS) for one in found)
+    return all(isinstance(key, CONSTANTS) for key in found) and all(
+        isinstance(one, CONSTANTS[2:])
+        or (type(one) in (list, tuple, set, frozenset) and all(isinstance(each, CONSTANTS) for each in one))
+        for one in found.values()
+    )
+
+
+def changed(frame: Frame, value: Value, node: ast.expr) -> Value:
+    """What is changed is no table of the code: the app keeps something in it."""
+    if value.store is not None or type(value.live) not in CONTAINERS:
+        return value
+    return Value(live=value.live, store=frame.reader.shared.store_of(value.live, ast.unparse(node)))
+
+
+def is_plain(called: Value, name: str) -> bool:
+    """Whether a function says nothing of what it is told: `set(…)`, `Role(…)`."""
+    found = called.live
+    if name in PLAIN_CALLS or is_class(found):
+        return True
+    if type(found) is not types.BuiltinFunctionType and not isinstance(found, type(str.lower)):
+        return False
+    own = getattr(found, "__self__", None)
+    return getattr(builtins, name, NOTHING) is found or type(own) in (*CONTAINERS, frozenset, tuple, str)
 
 
 def is_row(frame: Frame, value: Value) -> bool:
@@ -110,13 +159,29 @@ def item_of(frame: Frame, value: Value) -> Value:
     return made
 
 
+KEYS = frozenset([Sent("names of fields", "body")])  # of what a client has sent
+
+
 def key_of(value: Value) -> Value:
     """The name of a field that a client has sent."""
     sent = frozenset([Sent("names of fields", "body")]) if value.any_field and value.sent else frozenset()
-    return Value(column="*", fields=value.fields, any_field=value.any_field, sent=sent)
+    return Value(
+        column="*",
+        fields=value.fields,
+        any_field=value.any_field,
+        sent=sent,
+        from_sent=KEYS,
+        model=value.model,
+    )
 
 
 def subscript(frame: Frame, value: Value, key: Value, quiet: bool = False) -> Value:
+    found = subscripted(frame, value, key, quiet)
+    named = type(key.live) is str and value.caller and found.caller and not found.rights
+    return dataclasses.replace(found, rights=frozenset([key.live])) if named else found
+
+
+def subscripted(frame: Frame, value: Value, key: Value, quiet: bool) -> Value:
     name = key.live if type(key.live) in (str, int) else None
     if value.verb == "headers":
         return header(frame, name)
@@ -156,6 +221,7 @@ def touched(frame: Frame, store: str | None, how: str, by_caller: bool = False, 
     touch.owned |= owned
     if by_caller:
         frame.effects.uses_caller = True
+        frame.effects.chosen_by.add("*")
 
 
 def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -> None:
@@ -168,7 +234,8 @@ def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -
             assigned(frame, target, key.live, value, node)
         elif key.column == "*":
             assigned_fields(frame, target.store, key, node)
-    elif target.keys is not None and type(key.live) is str:
+    elif (target.keys is not None or target.fields is not None) and type(key.live) is str:
+        target.keys = target.keys if target.keys is not None else {}
         target.keys[key.live] = value
         target.caller |= value.caller
     elif target.keys is not None:
@@ -176,6 +243,8 @@ def set_item(frame: Frame, target: Value, key: Value, value: Value, node: Any) -
 
 
 def remove_item(frame: Frame, target: Value, key: Value) -> None:
+    if target.fields is not None and target.column is None:
+        target.fields -= {key.live}
     if is_container(target):
         touched(frame, target.store, REMOVED, key.caller)
 
@@ -196,7 +265,7 @@ def assigned(frame: Frame, target: Value, name: str, value: Value, node: Any) ->
         frame.effects.assigns.setdefault((target.store, name), (frame.shown, node.lineno))
     if target.made:
         made(frame, target.store, {name: value})
-    if names_password(name) and sends_password(value) and not value.pieces:
+    if names_password(name) and sends_password(value):
         frame.effects.sign("password-in-plain", frame.shown, node.lineno)
 
 
@@ -204,6 +273,11 @@ def assigned_fields(frame: Frame, store: str | None, value: Value, node: Any) ->
     """All that a client has sent is written."""
     if store is None or value.fields is None:
         return
+    columns = frame.reader.shared.columns_of(store)
+    is_looked_at = value.column == "*" and not value.from_sent.isdisjoint(frame.reader.validated)
+    if value.model is not None and not is_looked_at:
+        fields = value.fields if columns is None else value.fields & columns
+        plain_fields(frame, Value(fields=fields, model=value.model), node)
     for name in sorted(value.fields):
         frame.effects.assigns.setdefault((store, name), (frame.shown, node.lineno))
     if value.any_field:
@@ -228,7 +302,7 @@ def stored(frame: Frame, store: str | None, value: Value, node: Any) -> None:
     frame.effects.makes_account |= any(map(names_password, value.fields or ()))
     assigned_fields(frame, store, without(value, value.keys), node)
     for name, one in (value.keys or {}).items():
-        if names_password(name) and sends_password(one) and not one.pieces:
+        if names_password(name) and sends_password(one):
             frame.effects.sign("password-in-plain", frame.shown, node.lineno)
         elif one.from_sent and store is not None and one.from_sent.isdisjoint(frame.reader.validated):
             frame.effects.assigns.setdefault((store, name), (frame.shown, node.lineno))
@@ -238,7 +312,9 @@ def stored(frame: Frame, store: str | None, value: Value, node: Any) -> None:
 def plain_fields(frame: Frame, value: Value, node: Any) -> None:
     """Passwords among all that a client has sent."""
     names = without(value, value.keys).fields or frozenset()
-    if value.model is not None and any(map(names_password, names)):
+    if value.model is not None and value.fields is None and value.column is None:
+        names = frozenset(known_fields(value.model)) - frozenset(value.attributes or ())  # as a whole
+    if value.model is not None and any(map(names_plain, names)):
         from mantlet_inspector.review.values import validates
 
         if not validates(value.model):
@@ -257,6 +333,14 @@ def without(value: Value, keys: Any) -> Value:
     )
 
 
+def chosen_by(frame: Frame, values: list[Value]) -> None:
+    """Objects are chosen by these values, which depend on the caller."""
+    frame.effects.uses_caller = True
+    for one in values:
+        if not one.of_owner:  # otherwise the comparison that made it was noted
+            frame.effects.chosen_by |= one.rights or {"*"}
+
+
 def holds_caller(value: Value) -> bool:
     held = [*(value.keys or {}).values(), *([value.item] if value.item is not None else [])]
     return value.caller or any(one.caller for one in held)
@@ -267,7 +351,7 @@ def entered(value: Value) -> Value:
 
 
 def attribute_in(node: ast.AST) -> tuple[Any, str]:
-    """`a` and `b` of `a.b`, `a["b"]` and `a.get("b")`."""
+    """`a` and `b` of `a.b`, `a["b"]`, `a.get("b")` and `getattr(a, "b")`."""
     if isinstance(node, ast.Attribute):
         return node.value, node.attr
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
@@ -276,6 +360,10 @@ def attribute_in(node: ast.AST) -> tuple[Any, str]:
         first = node.args[0] if node.args else None
         if isinstance(first, ast.Constant) and type(first.value) is str:
             return node.func.value, first.value
+    if isinstance(node, ast.Call) and ends_in(node.func, "getattr") and len(node.args) > 1:
+        second = node.args[1]
+        if isinstance(second, ast.Constant) and type(second.value) is str:
+            return node.args[0], second.value
     return None, ""
 
 
@@ -314,6 +402,8 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
     if any(is_none(one) for one in node.comparators):
         made.caller = False
         return made
+    if made.caller and is_about_objects(values):
+        made.rights, made.of_owner = frozenset(), True
     others = [one for one in values if not one.caller or one.store is not None]
     if made.caller:
         about = [
@@ -324,42 +414,17 @@ def comparison(frame: Frame, node: ast.Compare, values: list[Value]) -> Value:
         is_owner = any(one.store is not None and not one.caller for one in values)
         is_sent = any(one.from_sent and not one.caller for one in values)
         if is_owner or is_sent:
-            frame.effects.uses_caller = True
+            chosen_by(frame, mine)
             for one in about:
                 if one.store is not None and one not in mine:
                     frame.effects.touch(one.store).by_caller = True
     for one in values:
         if one.column is not None and names_password(one.column) and any(map(sends_password, values)):
-            if any(sends_password(each) and not each.pieces for each in values):
+            if any(map(sends_password, values)):
                 frame.effects.sign("password-in-plain", frame.shown, node.lineno)
     made.store = next((one.store for one in values if one.store is not None), None)
     made.column = "?"
     return made
-
-
-def compared_with_literal(frame: Frame, node: ast.Compare | ast.Call, refusing: bool) -> None:
-    """A credential that stands in the code: compared by an operator, or by `compare_digest`. Where
-    that does not refuse the caller (401, 403), it may be about something else."""
-    if isinstance(node, ast.Call):
-        operands = node.args if ends_in(node.func, "compare_digest") else []
-    elif all(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
-        operands = [node.left, *node.comparators]
-    else:
-        operands = []
-    values = [frame.quietly(one) for one in operands]
-    literals = [text for one in values for text in [as_text(one.live)] if len(text) >= SHORTEST]
-    sent = [each for one in values for each in one.sent if not one.pieces]
-    as_it_came = any(
-        names_password(one.name.rpartition(".")[2])
-        or (one.location in ("header", "cookie") and CREDENTIAL.search(one.name))
-        for one in sent
-    )
-    # A part of it, or a claim in it, may be any word: `if claims["typ"] != "access"`.
-    of_it = any(one.credential and not one.store for one in values)
-    for text in literals[:1]:
-        is_one = (as_it_came and refusing) or ((as_it_came or of_it) and is_like_a_key(text))
-        if is_one and text.lower() not in WORDS and is_literal(frame, text):
-            frame.effects.sign("literal-credential", frame.shown, node.lineno)
 
 
 def ends_in(function: ast.expr, name: str) -> bool:
@@ -369,60 +434,19 @@ def ends_in(function: ast.expr, name: str) -> bool:
     )
 
 
-def as_text(live: Any) -> str:
-    """A text, or bytes that are one."""
-    if type(live) is bytes:
-        return live.decode("utf-8", "replace")
-    return live if type(live) is str else ""
-
-
-def is_like_a_key(text: str) -> bool:
-    """Whether a text is more than a word or a few."""
-    return len(text) >= LIKE_A_KEY and any(letter.isdigit() for letter in text)
-
-
-def is_literal(frame: Frame, text: str) -> bool:
-    """Whether a text stands in the app's code."""
-    known = frame.reader.shared.literals
-    if text not in known:
-        known[text] = literal_at(text.encode(), frame.reader.shared.modules) is not None
-    return known[text]
-
-
-def refusal_in(frame: Frame, nodes: Any) -> int | None:
-    """The status with which statements refuse whoever is calling, 0 if it is not known; none if
-    they do not."""
-    for node in nodes if isinstance(nodes, list) else []:
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            call = node.exc if isinstance(node.exc, ast.Call) else None
-            value = frame.quietly(call.func if call is not None else node.exc)
-            if not is_http_exception(value.live):
-                named = class_name(value.live) if is_class(value.live) else ""
-                return 403 if DENYING.search(named) else 0
-            status = status_of(frame, call)
-            return status if status in REFUSALS else (0 if status is None else None)
-    return None
-
-
-def are_rights(frame: Frame, names: set[str], status: int) -> set[str]:
-    """Those attributes that say what a caller may do. Where a credential is read, others say that
-    it is no good."""
-    if not frame.reader.finds_caller:
-        return names - OF_TOKENS
-    return names - CLAIMS if status in (403, 404) else set()
-
-
 def is_http_exception(cls: Any) -> bool:
     return is_class(cls) and any(class_name(one) == "HTTPException" for one in bases_of(cls))
 
 
-def status_of(frame: Frame, call: ast.Call | None) -> int | None:
-    if call is None:
-        return None
-    given = next((one.value for one in call.keywords if one.arg == "status_code"), None)
-    given = given if given is not None else (call.args[0] if call.args else None)
-    found = frame.quietly(given).live if given is not None else None
-    return found if isinstance(found, int) else None
+def only_parses(frame: Frame, nodes: list[ast.stmt]) -> bool:
+    """Whether statements only read what a client has sent: their errors tell of that alone."""
+    calls = [each for one in nodes for each in ast.walk(one) if isinstance(each, ast.Call)]
+
+    def parses(call: ast.Call) -> bool:
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        return name in PARSERS or is_model(frame.quietly(call.func).live)
+
+    return bool(calls) and all(map(parses, calls))
 
 
 def error_class(frame: Frame, node: Any) -> str | None:

@@ -36,6 +36,7 @@ METHODS = {
 CLIENTS = ("httpx", "requests", "aiohttp", "urllib3", "urllib")
 WEAK = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b", "blake2s")
 HASHES = {id(getattr(hashlib, name)): name for name in WEAK if hasattr(hashlib, name)}
+OWN_HASHES = [getattr(hashlib, name) for name in ("pbkdf2_hmac", "scrypt") if hasattr(hashlib, name)]
 ENCODES = {"jwt.api_jwt.PyJWT.encode", "jose.jwt.encode", "joserfc.jwt.encode", "jwt.encode"}
 # What runs code that is written in the data.
 UNSAFE = {"_pickle.loads", "pickle.loads", "_pickle.load", "marshal.loads", "dill.loads", "yaml.unsafe_load"}
@@ -44,6 +45,11 @@ SAME_BYTES = {
     "base64.urlsafe_b64decode",
     "urllib.parse.unquote",
     "urllib.parse.unquote_plus",
+}
+# Anyone can turn it back.
+ENCODED = {
+    *("base64.b64encode", "base64.urlsafe_b64encode", "base64.standard_b64encode", "base64.b32encode"),
+    *("base64.b16encode", "base64.b85encode", "binascii.hexlify", "_codecs.encode"),
 }
 RANDOM = {"randint", "randrange", "choice", "choices", "sample", "random", "getrandbits"}
 STATEMENTS = {"select": READ, "insert": MADE, "update": WRITE, "delete": REMOVED}
@@ -57,9 +63,13 @@ def library(frame: Frame, call: Call) -> Value | None:
     line = call.node.lineno
     if id(found) in HASHES or found is hashlib.new:
         text = call.args[-1] if call.args else None
-        if text is not None and sends_password(text):
+        is_lookup = "usedforsecurity" in call.named and call.named["usedforsecurity"].live is False
+        if text is not None and sends_password(text) and not is_lookup:
             name = HASHES.get(id(found)) or (first and first.live)
             frame.effects.sign("weak-password-hash", frame.shown, line, name=str(name))
+        return depending(call.all())
+    if found in OWN_HASHES and any(map(sends_password, call.all())):
+        frame.effects.sign("own-password-hash", frame.shown, line)
         return depending(call.all())
     if found is datetime.timedelta:
         try:
@@ -98,6 +108,8 @@ def library(frame: Frame, call: Call) -> Value | None:
         return Value()
     if name == "json.loads" and first is not None and free(frame, first):
         return any_of_client(min(first.sent))
+    if name in ENCODED and first is not None and sends_password(first):
+        return first
     if name in SAME_BYTES and first is not None:
         return Value(sent=first.sent, from_sent=first.from_sent, caller=first.caller)
     if name in ("posixpath.join", "ntpath.join") and call.args:

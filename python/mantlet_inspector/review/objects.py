@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from mantlet_inspector.objects.models import is_model, known_fields
@@ -65,7 +67,9 @@ def of_rows(frame: Frame, call: Call) -> Value | None:
             known.touched(frame, receiver.store, REMOVED)
         if call.name in SAME_ROWS or call.name in ("delete", "get", "count", "exists"):
             if callers:
-                known.touched(frame, receiver.store, READ, by_caller=True)
+                known.touched(frame, receiver.store, READ)
+                frame.effects.touch(receiver.store).by_caller = True
+                known.chosen_by(frame, callers)
                 return join(receiver, Value(caller=frame.reader.finds_caller))
             if call.name == "get" and first is not None and type(first.live) is str and not receiver.verb:
                 return Value(store=receiver.store, column=first.live, caller=receiver.caller)
@@ -116,6 +120,8 @@ def of_rows(frame: Frame, call: Call) -> Value | None:
 def of_container(frame: Frame, call: Call) -> Value | None:
     """Methods of dictionaries and lists in which an app keeps its objects."""
     receiver = call.receiver
+    if receiver is not None and call.name in known.CHANGES and isinstance(call.node.func, ast.Attribute):
+        receiver = known.changed(frame, receiver, call.node.func.value)
     if receiver is None or not is_container(receiver):
         return None
     first = call.args[0] if call.args else None
@@ -198,6 +204,11 @@ def of_model(frame: Frame, call: Call) -> Value | None:
     receiver, first = call.receiver, call.args[0] if call.args else None
     if receiver is not None and receiver.model is not None and call.name in DUMPS:
         return dumped(receiver, call)
+    if receiver is not None and call.name in DUMPS and receiver.keys is not None and is_model(receiver.cls):
+        left = call.named.get("exclude") or Value()
+        names = {one.live for one in (left.keys or {}).values()}
+        keys = {name: one for name, one in receiver.keys.items() if name not in names}
+        return dataclasses.replace(receiver, keys=keys, cls=None, attributes=None)
     if receiver is not None and call.name in DUMPS and is_model(type(receiver.live)):
         return Value(keys={name: live(found) for name, found in attributes(receiver.live)})
     if (
@@ -235,9 +246,11 @@ def dumped(value: Value, call: Call) -> Value:
 
 
 def new_row(frame: Frame, call: Call, table: Any, cls: Any, values: Value, beside: Value) -> Value:
-    keys = {**(beside.keys or {}), **(call.named if beside.keys is not None and not beside.keys else {})}
+    of_dump = values.keys if values.fields is not None else None
+    named = call.named if beside.keys is not None and not beside.keys else {}
+    keys = {**(of_dump or {}), **(beside.keys or {}), **named}
     for name, one in keys.items():
-        if names_password(name) and sends_password(one) and not one.pieces:
+        if names_password(name) and sends_password(one):
             frame.effects.sign("password-in-plain", frame.shown, call.node.lineno)
         elif one.from_sent and one.from_sent.isdisjoint(frame.reader.validated) and name in table.columns:
             frame.effects.assigns.setdefault((table.name, name), (frame.shown, call.node.lineno))

@@ -56,6 +56,13 @@ class Shared:
             self.annotations[id(function)] = (function, read)
         return self.annotations[id(function)][1]
 
+    def columns_of(self, store: str) -> frozenset[str] | None:
+        """The columns of a table; none if it is not one that is known."""
+        table = self.tables.get(store) or next(
+            (one for one in self.tables.values() if one.name == store), None
+        )
+        return frozenset(table.columns) if table is not None else None
+
     def store_of(self, held: Any, name: str) -> str:
         return self.stores.setdefault(id(held), (held, name))[1]
 
@@ -67,6 +74,7 @@ class Reader:
         self.shared = shared
         self.effects = Effects()
         self.validated: set[Sent] = set()
+        self.aliases: dict[Sent, str] = {}  # as clients call what they send, where that differs
         self.steps = 0
         self.running: list[Any] = []
         self.finds_caller = finds_caller

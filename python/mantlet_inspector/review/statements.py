@@ -81,7 +81,7 @@ def written(
     if how == READ:
         return
     held = [*(parameters.keys or {}).values()]
-    if any(sends_password(one) and not one.pieces for one in held) and any(
+    if any(map(sends_password, held)) and any(
         names_password(word) for word in words.replace(",", " ").replace("(", " ").replace(")", " ").split()
     ):
         frame.effects.sign("password-in-plain", frame.shown, call.node.lineno)
@@ -116,11 +116,12 @@ def statement(frame: Frame, call: Call) -> Value | None:
             else:
                 known.touched(frame, sql.store, VERBS.get(sql.verb, READ), by_caller=True)
                 sql = join(sql, Value(caller=frame.reader.finds_caller))
-        for one in call.all()[1:]:
-            known.assigned_fields(frame, sql.store, one, call.node) if sql.verb in (
-                "insert",
-                "update",
-            ) else None
+        for one in call.all()[1:] if sql.verb in ("insert", "update") else ():
+            known.assigned_fields(frame, sql.store, one, call.node)
+            if any(
+                names_password(name) and sends_password(value) for name, value in (one.keys or {}).items()
+            ):
+                frame.effects.sign("password-in-plain", frame.shown, call.node.lineno)
         return sql
     if not sql.is_text():
         return None

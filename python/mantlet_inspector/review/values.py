@@ -48,6 +48,8 @@ class Value:
     item: Value | None = None  # what its items are
     pieces: tuple[Piece, ...] = ()  # a text, made of these
     caller: bool = False  # it depends on who is calling
+    rights: frozenset[str] = frozenset()  # on these attributes of the caller
+    of_owner: bool = False  # it says whether the caller owns an object
     store: str | None = None  # rows of a table, or of what the app keeps its objects in
     column: str | None = None  # of those rows
     is_partial: bool = False  # not all columns
@@ -57,6 +59,7 @@ class Value:
     seconds: float | None = None  # a time so much later than now, or a duration
     credential: bool = False  # it depends on a credential
     is_mixed: bool = False  # it is made of several
+    absent: bool = False  # there may be none
 
     def is_text(self) -> bool:
         return bool(self.pieces) or type(self.live) is str
@@ -89,6 +92,8 @@ def join(one: Value, other: Value) -> Value:
         item=one.item or other.item,
         pieces=with_text.pieces,
         caller=one.caller or other.caller,
+        rights=one.rights | other.rights if one.rights or other.rights else one.rights,
+        of_owner=one.of_owner or other.of_owner,
         store=one.store or other.store,
         column=one.column or other.column,
         is_partial=one.is_partial or other.is_partial,
@@ -98,6 +103,7 @@ def join(one: Value, other: Value) -> Value:
         seconds=max(seconds) if None not in seconds else None,  # pyright: ignore
         credential=one.credential or other.credential,
         is_mixed=one.is_mixed or other.is_mixed,
+        absent=one.absent or other.absent or is_nothing(one) != is_nothing(other),
     )
 
 
@@ -121,12 +127,19 @@ def copied(value: Value, known: dict[int, Value] | None = None) -> Value:
     return made
 
 
+def is_nothing(value: Value) -> bool:
+    return value.live is None or (type(value.live) is str and not value.live)
+
+
 def depending(values: Iterable[Value]) -> Value:
     """What is made of values in a way that is not known."""
     made = Value()
     for one in values:
         made.from_sent |= one.sent | one.from_sent
         made.caller |= one.caller
+        if one.rights:
+            made.rights |= one.rights
+        made.of_owner |= one.of_owner
         made.credential |= one.credential
         made.is_mixed |= one.is_mixed
     return made

@@ -145,6 +145,10 @@ pub struct Code {
     /// Those that let a caller do what else only the owner may.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub excuses: Vec<String>,
+    /// Attributes of the caller by which it chooses objects, or compares with them: `tenant_id`. `*` is the caller, or
+    /// any of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chosen_by: Vec<String>,
     /// Inputs that say how many rows are read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<String>,
@@ -160,6 +164,9 @@ pub struct Code {
     /// It finds out who is calling, and refuses a caller that it does not know.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub caller: bool,
+    /// It is for callers, too, who do not say who they are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// It makes an object with a password.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub makes_account: bool,
@@ -217,6 +224,8 @@ pub enum SignKind {
     WeakPasswordHash,
     /// A password is kept, or compared, as it is.
     PasswordInPlain,
+    /// A password is hashed well, in a form of the app's own.
+    OwnPasswordHash,
     /// A token that never expires.
     TokenWithoutEnd,
     /// How long a token is good.

@@ -138,8 +138,7 @@ fn needs_key(app: &App<'_>, one: &Located<'_>) -> bool {
 /// Functions that look meant for some, and those whose neighbours ask for a role.
 fn functions(app: &App<'_>, review: &mut Review) {
     let mut seen = 0;
-    let guarded: Vec<_> =
-        app.operations.iter().filter(|one| !one.is_read() && one.is_restricted()).collect();
+    let guarded: Vec<_> = app.operations.iter().filter(|one| !one.is_read() && one.is_restricted()).collect();
     for one in &app.operations {
         let Some(code) = one.whole_code() else { continue };
         seen += 1;
@@ -147,6 +146,14 @@ fn functions(app: &App<'_>, review: &mut Review) {
             continue;
         }
         let changes = !one.is_read() && one.is_secured() && !code.uses_caller && app.purpose(one).is_none();
+        if let Some((guard, level)) = less_than_its_neighbours(app, one) {
+            let (own, other) = (one.name(), guard.name());
+            let message = format!("{own} asks for no role, and {other} does for the same objects");
+            let finding = Finding::new(&api::LESS_GUARDED, own, message).level(level).at(one.place());
+            let finding = finding.fact(asks(guard)).fact("of the caller, both look at the same besides");
+            review.found(finding.mended_by("Depend on the same role in both operations."));
+            continue;
+        }
         let neighbour = guarded.iter().find(|other| changes && changes_same(one, other));
         if let Some(neighbour) = neighbour {
             let (own, other) = (one.name(), neighbour.name());
@@ -176,18 +183,56 @@ fn functions(app: &App<'_>, review: &mut Review) {
     }
 }
 
+/// The collection in which an operation has its object: `/members` of `/members/{id}`.
+fn collection(path: &str) -> &str {
+    let fixed = path.trim_end_matches('/');
+    fixed.rsplit_once('/').filter(|(_, last)| last.starts_with('{')).map_or(fixed, |(head, _)| head)
+}
+
+/// An operation that changes or removes an object of a group, such as a tenant, and asks for no role where its
+/// neighbours do. All of this holds:
+///
+/// 1. it asks for a login, all of its code was understood, it is no sensitive operation and has no excuse of its own;
+/// 2. what it looks at of the caller, its guarded neighbours look at, too: so that is not what lets it do without;
+/// 3. of the operations that change the same objects in its collection, the one that makes them asks for a role;
+/// 4. so do all others that change or remove one, and there is one.
+///
+/// -> a neighbour; that a member removes what only others make and change is surer than that members change it
+fn less_than_its_neighbours<'a, 'f>(app: &'a App<'f>, one: &Located<'_>) -> Option<(&'a Located<'f>, Level)> {
+    let code = one.whole_code()?;
+    let in_scope = code.uses_caller && code.excuses.is_empty() && !code.chosen_by.is_empty();
+    let is_object = one.path.trim_end_matches('/').ends_with('}') && !one.is("POST") && !one.is_read();
+    if !in_scope || !is_object || !one.is_secured() || app.purpose(one).is_some() {
+        return None;
+    }
+    let below = collection(&one.path);
+    let neighbours = app.operations.iter().filter(|other| {
+        let inside =
+            other.path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_other = other.path != one.path || other.methods != one.methods;
+        let is_same = changed(one).any(|store| changed(other).any(|theirs| theirs == store));
+        inside && is_other && is_same && !other.is_read()
+    });
+    let (makers, others): (Vec<_>, Vec<_>) =
+        neighbours.partition(|other| other.path.trim_end_matches('/') == below);
+    let guards = |other: &&&Located<'_>| {
+        let theirs = other.code().map(|code| code.chosen_by.as_slice()).unwrap_or_default();
+        other.is_restricted() && code.chosen_by.iter().all(|name| name != "*" && theirs.contains(name))
+    };
+    let is_guarded = !makers.is_empty() && makers.iter().all(|other| other.is_restricted());
+    if !is_guarded || others.is_empty() || !others.iter().all(|other| other.is_restricted()) {
+        return None;
+    }
+    let guard = others.iter().find(guards)?;
+    Some((*guard, if one.is("DELETE") { api::LESS_GUARDED.level } else { Level::Low }))
+}
+
 /// Whether two operations change the same objects, in the same collection.
 fn changes_same(one: &Located<'_>, other: &Located<'_>) -> bool {
     if collection(&one.path) != collection(&other.path) {
         return false;
     }
     changed(one).any(|store| changed(other).any(|theirs| theirs == store))
-}
-
-/// A path without a parameter at its end.
-fn collection(path: &str) -> &str {
-    let fixed = path.trim_end_matches('/');
-    fixed.rsplit_once('/').filter(|(_, last)| last.starts_with('{')).map_or(fixed, |(head, _)| head)
 }
 
 fn asks(one: &Located<'_>) -> String {
@@ -282,7 +327,8 @@ fn limits_itself(one: &Located<'_>) -> bool {
     one.is_guarded || one.operation.refuses_first.is_some()
 }
 
-/// Buying needs an account, whose login is limited.
+/// Buying needs an account, whose login is limited. And a caller who makes an account for another, invites: that is
+/// not what a script does without one.
 fn is_known_to_be_for_callers(purpose: Purpose, one: &Located<'_>) -> bool {
-    purpose == Purpose::Checkout && one.is_secured()
+    matches!(purpose, Purpose::Checkout | Purpose::Register) && one.is_secured()
 }

@@ -80,6 +80,8 @@ fn found(app: &App<'_>, sign: &Sign, subject: &str, purpose: Option<Purpose>, re
             &api::PASSWORD_IN_PLAIN,
             "a password is kept, or compared, as the client has sent it".to_owned(),
         ),
+        // Nothing is wrong with it: see `properties`.
+        SignKind::OwnPasswordHash => return,
         SignKind::LiteralCredential => {
             told(&api::LITERAL_CREDENTIAL, "a credential is compared with a text of the code".to_owned())
         }

@@ -7,6 +7,9 @@
 //! 3. all of its code was understood, and never looks at who is calling;
 //! 4. it is not for some callers only;
 //! 5. it changes the object, or no other operation shows such objects to everyone.
+//!
+//! Where anyone may read it without a login, and no operation beside it shows callers their own alone, that may be
+//! meant: it is a question, and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,12 +47,23 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
         }
         let verb = if one.is_read() { "shows" } else { "changes" };
         let who = if open { "anyone, without a login," } else { "any caller" };
+        let is_question = open && one.is_read() && !is_private_beside(app, one, store);
         let message = format!("{} {verb} an object of `{store}`, and {who} may name any", one.name());
         let finding = Finding::new(&api::OBJECT_WITHOUT_RULE, one.name(), message)
             .at(one.place())
-            .level(if open { Level::Critical } else { Level::High })
+            .level(match (open, is_question) {
+                (true, true) => Level::Low,
+                (true, false) => Level::Critical,
+                (false, _) => Level::High,
+            })
             .fact(owned_by(app, store))
             .fact("its code never looks at who is calling");
+        if is_question {
+            let fix =
+                "Leave it if all may read it; if not, ask for a login and compare the owner with the caller.";
+            review.found(finding.mended_by(fix));
+            continue;
+        }
         review.found(match proposal(app, one).filter(|_| !open) {
             Some(proposal) => finding.closed_by(proposal.to_toml()),
             None => finding.mended_by(format!(
@@ -114,6 +128,22 @@ impl<'a> ShownToAll<'a> {
             None => self.anywhere.contains(store),
         }
     }
+}
+
+/// Whether another operation shows, of the collection or of an object in it, only what is the caller's. What
+/// anyone may read without a login is otherwise meant for everyone, however those who write it are known.
+fn is_private_beside(app: &App<'_>, one: &Located<'_>, store: &str) -> bool {
+    let collection = one.path.split("/{").next().unwrap_or_default();
+    let is_beside = |path: &str| {
+        let rest = path.strip_prefix(collection).map(|rest| rest.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("/{"))
+    };
+    app.operations.iter().filter(|other| other.is_read() && other.is_secured() && is_beside(&other.path)).any(
+        |other| {
+            let touches = other.code().into_iter().flat_map(|code| &code.touches);
+            touches.into_iter().any(|touch| touch.store == store && touch.by_caller)
+        },
+    )
 }
 
 /// What an operation does to objects without a look at the caller.

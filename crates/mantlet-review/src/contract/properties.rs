@@ -25,12 +25,11 @@ pub(super) fn review(app: &App<'_>, review: &mut Review) {
 
 fn answers(app: &App<'_>, review: &mut Review) {
     let declared = declared(app);
-    let hashes_well = !app
-        .operations
-        .iter()
-        .filter_map(Located::code)
-        .flat_map(|code| &code.signs)
-        .any(|sign| matches!(sign.kind, SignKind::WeakPasswordHash | SignKind::PasswordInPlain));
+    let hashes_well =
+        !app.operations.iter().filter_map(Located::code).flat_map(|code| &code.signs).any(|sign| {
+            let kinds = [SignKind::WeakPasswordHash, SignKind::PasswordInPlain, SignKind::OwnPasswordHash];
+            kinds.contains(&sign.kind)
+        });
     for one in &app.operations {
         let Some(answer) = one.code().and_then(|code| code.answer.as_ref()) else { continue };
         if !answer.secrets.is_empty() {
@@ -43,7 +42,9 @@ fn answers(app: &App<'_>, review: &mut Review) {
                 None => "the declared model has it".to_owned(),
             });
             let finding = if closed {
-                finding.level(Level::Low).fact("the gate takes out hashes whose form it knows")
+                finding
+                    .level(Level::Low)
+                    .fact("the gate takes out hashes whose form it knows: those of well-known libraries")
             } else {
                 finding
             };
@@ -124,9 +125,11 @@ fn inputs(app: &App<'_>, review: &mut Review) {
     let owners = owners(app);
     let users = app.facts.contract.objects.as_ref().and_then(|objects| objects.user.as_ref());
     let users = users.map(|user| user.table.as_str());
-    for one in app.operations.iter().filter(|one| !one.is_restricted()) {
+    for one in &app.operations {
         let Some(code) = one.code() else { continue };
-        for assign in &code.assigns {
+        // Whoever may set rights is asked for one. Columns that no model names, no client should set.
+        let is_restricted = one.is_restricted();
+        for assign in code.assigns.iter().filter(|assign| !is_restricted || assign.field == "*") {
             let store = assign.store.as_str();
             let place = assign.file.clone().map(|file| Place { file, line: Some(assign.line) });
             let has =
@@ -135,7 +138,7 @@ fn inputs(app: &App<'_>, review: &mut Review) {
                 users.map_or_else(|| rights.iter().any(|right| has(right)), |users| users == store);
             if assign.field == "*" {
                 let message = format!("{} writes whatever fields a client sends into `{store}`", one.name());
-                let level = if is_users { Level::High } else { Level::Medium };
+                let level = if is_users && !is_restricted { Level::High } else { Level::Medium };
                 let finding =
                     Finding::new(&api::ANY_FIELD_WRITTEN, one.name(), message).part(store).level(level);
                 review.found(

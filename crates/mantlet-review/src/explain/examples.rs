@@ -246,8 +246,9 @@ input = "enforce""#,
     (
         &["hidden-operation"],
         r#"# mantlet.toml
-[contract]
-hidden-routes = "reject""#,
+[[route]]
+path = "/internal/report"
+contract.hidden-routes = "reject""#,
     ),
     (
         &["deprecated-without-sunset", "old-version"],

@@ -17,7 +17,7 @@ pub fn text(rule: &Rule, width: usize) -> String {
         rule.practice.map(|row| format!(", and to \u{201c}{}\u{201d} of the checklist", row.title()));
     for (title, text) in [
         ("Rule", rule.id.to_owned()),
-        ("Level", rule.level.name().to_owned()),
+        ("Level", level(rule)),
         ("Belongs to", format!("{} {}{}", rule.owasp.id(), rule.owasp.title(), belongs.unwrap_or_default())),
         ("Weakness", format!("CWE-{}, {}", rule.cwe, weakness(rule.cwe))),
         ("Why", rule.why.to_owned()),
@@ -37,6 +37,15 @@ pub fn text(rule: &Rule, width: usize) -> String {
         }
     }
     written.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Its level, and the worst that a finding may have.
+fn level(rule: &Rule) -> String {
+    let (usual, worst) = (rule.level, rule.worst());
+    if worst == usual {
+        return usual.name().to_owned();
+    }
+    format!("{}, up to {}", usual.name(), worst.name())
 }
 
 /// A rule as Markdown.
@@ -124,6 +133,13 @@ mod tests {
             assert!(ids.insert(rule.id), "{}: two rules have this id", rule.id);
             assert!(example(rule.id).is_some(), "{}: give it an example", rule.id);
         }
+    }
+
+    #[test]
+    fn the_worst_level_is_told() {
+        assert_eq!(level(&rule::api::OBJECT_WITHOUT_RULE), "high, up to critical");
+        assert_eq!(level(&rule::api::DEBUG), "medium");
+        assert!(rule::all().all(|rule| rule.worst() >= rule.level));
     }
 
     #[test]

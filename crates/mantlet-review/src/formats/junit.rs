@@ -2,9 +2,10 @@
 //!
 //! A suite for each row. Its first case is the row itself: passed, skipped because it could not be judged, or
 //! failed. Then comes a case for each operation or file that something was found at. A finding fails its case
-//! if it fails the review; a milder one is output of a case that passes, and an accepted one skips it.
+//! if it fails the review; a milder one is output of a case that passes, and an accepted one skips it. The last
+//! suite has the operations that nothing was found at: each passes.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     escape::markup,
@@ -15,9 +16,13 @@ use crate::{
     review::Row,
 };
 
+/// Operations that have a case of their own although nothing was found at them.
+const MOST: usize = 1000;
+
 /// A report as XML as `JUnit` has it.
 pub(super) fn junit(report: &Report) -> String {
-    let suites: Vec<_> = report.rows.iter().map(|row| Suite::of(row, report)).collect();
+    let rows = report.rows.iter().map(|row| Suite::of(row, report));
+    let suites: Vec<_> = rows.chain(Suite::of_operations(report)).collect();
     let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
     let (tests, failures, skipped) = (sum(Suite::tests), sum(Suite::failures), sum(Suite::skipped));
     let mut xml = format!(
@@ -67,6 +72,21 @@ impl Suite {
             cases.extend(subjects.iter().map(|(subject, found)| Case::of_subject(subject, found, report)));
         }
         Self { name: format!("{id} {}", row.row.title()), id, cases }
+    }
+
+    /// Operations that nothing was found at; none if there are none.
+    fn of_operations(report: &Report) -> Option<Self> {
+        let found: BTreeSet<_> = report.findings.iter().map(|one| one.finding.subject.as_str()).collect();
+        let clean: Vec<_> =
+            report.operation_names.iter().filter(|name| !found.contains(name.as_str())).collect();
+        let rest = clean.len().saturating_sub(MOST);
+        let named = clean.into_iter().take(MOST).cloned();
+        let cases: Vec<_> = named
+            .chain((rest > 0).then(|| format!("{rest} more operations without findings")))
+            .map(|name| Case { name, file: None, end: End::Passed, output: String::new() })
+            .collect();
+        let name = "Operations without findings".to_owned();
+        (!cases.is_empty()).then(|| Self { id: "operations".to_owned(), name, cases })
     }
 
     fn tests(&self) -> usize {

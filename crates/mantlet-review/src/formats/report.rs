@@ -64,6 +64,9 @@ pub struct Report {
     pub app: String,
     /// How many operations of it are known.
     pub operations: usize,
+    /// Their names, in order.
+    #[serde(skip)]
+    pub(super) operation_names: Vec<String>,
     /// The level from which a finding fails the review.
     pub fail_on: Level,
     /// Whether one does.
@@ -146,6 +149,7 @@ impl Report {
             mantlet: about.mantlet,
             app: about.app,
             operations: review.operations(),
+            operation_names: review.operation_names(),
             fail_on: about.fail_on,
             failed: counts.keys().any(|level| *level >= about.fail_on),
             accepted: findings.iter().filter(|one| one.accepted.is_some()).count(),

@@ -178,7 +178,7 @@ rules! {
     HIDDEN_OPERATION = "hidden-operation", Low, Api9, None, 1059,
         "An operation is in no document",
         "It is forgotten, and not looked after.",
-        "Document it, remove it, or set `contract.hidden-routes = \"reject\"`.";
+        "Document it, remove it, or set `contract.hidden-routes = \"reject\"` for its route.";
     DEPRECATED_WITHOUT_SUNSET = "deprecated-without-sunset", Info, Api9, None, 1059,
         "A deprecated operation does not say when it ends",
         "Old operations stay, with their old weaknesses.",

@@ -132,8 +132,9 @@ fn what_is_only_for_development_is_a_hint() {
     let lock = [
         package("starlette", "0.30", "{ name = \"jinja2\" }"),
         package("jinja2", "3.1.2", ""),
-        package("tool", "1!2.0", "{ name = \"pyjwt\" }, { name = \"jinja2\" }"),
+        package("tool", "1!2.0", "{ name = \"pyjwt\" }, { name = \"jinja2\" }, { name = \"fastapl\" }"),
         package("pyjwt", "2.3.0", ""),
+        package("fastapl", "0.1.0", ""),
     ];
     let folder = folder(&[("pyproject.toml", pyproject), ("uv.lock", &lock.concat())]);
     let review = judge(&Project::read(folder.path()).with_advisories(records()));
@@ -141,7 +142,8 @@ fn what_is_only_for_development_is_a_hint() {
         .iter()
         .map(|line| line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" "))
         .collect();
-    assert_eq!(levels, ["medium jinja2", "low pyjwt", "low tool"]);
+    // One that was published to do harm does it where it is installed.
+    assert_eq!(levels, ["critical fastapl", "medium jinja2", "low pyjwt", "low tool"]);
 }
 
 #[test]

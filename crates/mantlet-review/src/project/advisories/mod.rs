@@ -157,11 +157,11 @@ fn found(weakness: &Weakness<'_>, lock: &Lock, package: &Locked, version: &str, 
     let mut level =
         records.iter().map(|record| record.level.unwrap_or(Level::Medium)).max().unwrap_or(Level::Medium);
     let mut message = format!("`{name} {version}` has the known weakness {id}{also}{told}.");
+    // It does its harm where it is installed, on the machine of a developer, too.
     if records.iter().any(|record| record.is_malicious()) {
         level = Level::Critical;
         message = format!("`{name} {version}` was published to do harm: {id}{also}{told}.");
-    }
-    if !runs {
+    } else if !runs {
         level = level.min(Level::Low);
         message.push_str(" It is needed only to work on the app.");
     }

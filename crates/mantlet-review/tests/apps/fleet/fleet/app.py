@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
-from fleet import cars, money, outside, people
+from fleet import cars, money, outside, people, yard
 
 
 def create() -> FastAPI:
@@ -14,7 +14,7 @@ def create() -> FastAPI:
     )
     everything = APIRouter(prefix="/api")
     inner = APIRouter()
-    for router in (people.gate, people.people, people.companies, cars.vans, cars.trips):
+    for router in (people.gate, people.people, people.companies, cars.vans, cars.trips, yard.yard):
         inner.include_router(router)
     everything.include_router(inner)
     for router in (money.expenses, money.papers, outside.hooks, outside.inbound, outside.back_office):

@@ -37,6 +37,13 @@ class Van(Base):
     company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
 
 
+class Trailer(Base):
+    __tablename__ = "trailers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plate: Mapped[str] = mapped_column(String(12), unique=True)
+    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+
+
 class Trip(Base):
     __tablename__ = "trips"
     id: Mapped[int] = mapped_column(primary_key=True)
