@@ -46,7 +46,7 @@ pub(super) struct Ledger {
 }
 
 /// A path without the names of its parameters: `/orders/{}`.
-fn template(path: &str) -> String {
+pub(super) fn template(path: &str) -> String {
     let mut plain = String::new();
     let mut is_inside = false;
     for c in path.trim_end_matches('/').chars() {

@@ -10,8 +10,11 @@
 mod accounts;
 mod answers;
 mod asker;
+mod assignment;
 mod authentication;
+mod cookies;
 mod errors;
+mod existence;
 mod functions;
 mod ledger;
 mod limits;
@@ -19,7 +22,11 @@ mod operations;
 mod ownership;
 mod people;
 mod properties;
+mod roles;
+mod secrets;
+mod sights;
 mod surface;
+mod telling;
 mod token;
 mod values;
 mod words;
@@ -28,7 +35,6 @@ mod writes;
 
 use mantlet_contract::{model::Contract, objects};
 
-pub use self::asker::{Credential, Identity};
 use self::{
     accounts::Account,
     asker::Asker,
@@ -36,6 +42,10 @@ use self::{
     ownership::Pair,
     values::Maker,
     world::{App, Seen},
+};
+pub use self::{
+    asker::{Credential, Identity},
+    secrets::of_environment,
 };
 use crate::{
     client::Client,
@@ -56,6 +66,8 @@ pub struct Options<'o> {
     pub identities: Vec<Identity>,
     /// Whether accounts and objects may be made, changed and removed.
     pub writes: bool,
+    /// What the environment of the app has as secrets: see [`of_environment`].
+    pub secrets: Vec<String>,
     /// Whether the operator has ended it: then nothing new is begun. It is asked before each request.
     pub is_over: &'o (dyn Fn() -> bool + Sync),
 }
@@ -80,6 +92,7 @@ pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, re
     for identity in &options.identities {
         asker.hide_credential(identity);
     }
+    asker.look_for(&options.secrets);
     if !is_there(&app, &mut asker, review).await {
         return;
     }
@@ -91,6 +104,8 @@ pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, re
     }
     run.close(&mut asker, review).await;
     errors::review(&asker, review);
+    // The handler of an operation is where its findings are mended.
+    review.locate(|finding| app.known.iter().find(|known| known.name() == finding.subject)?.place());
     finish(&asker, options, review);
 }
 
@@ -219,8 +234,7 @@ impl Run<'_> {
         if options.writes {
             match accounts::make(self.app, asker, "carol").await {
                 Ok(account) => {
-                    let (dave, _) =
-                        writes::roles_of_account(self.contract, self.app, asker, &account, review).await;
+                    let dave = roles::review(self.contract, self.app, asker, &account, review).await;
                     self.accounts.extend(dave);
                     self.accounts.push(account);
                     own = self.accounts.last();
@@ -284,7 +298,7 @@ impl Run<'_> {
         }
         let (app, creators, ledger) = (self.app, &self.creators, &mut self.ledger);
         writes::review(self.contract, app, asker, pair, is_ordinary, creators, ledger, review).await;
-        writes::mass_assignment(app, asker, pair, creators, ledger, review).await;
+        assignment::review(app, asker, pair, creators, ledger, review).await;
     }
 
     /// Closes the accounts that check made.

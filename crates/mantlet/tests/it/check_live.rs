@@ -84,7 +84,12 @@ impl Subject {
         let asked = AtomicUsize::new(0);
         let is_over = || asked.fetch_add(1, Relaxed) >= ask.most;
         let target = Target::read(&format!("http://{}", self.address)).expect("an address");
-        let options = Options { identities: ask.identities, writes: ask.writes, is_over: &is_over };
+        let options = Options {
+            identities: ask.identities,
+            writes: ask.writes,
+            secrets: Vec::new(),
+            is_over: &is_over,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let facts = Facts { contract: &self.contract };
         runtime.block_on(live::review(&facts, Client::new(target), &options, &mut review));

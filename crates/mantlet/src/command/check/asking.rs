@@ -4,6 +4,7 @@
 //! is kept, and no record of the review gets into the audit file of production.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, IsTerminal as _, Write as _},
     os::unix::process::CommandExt as _,
@@ -205,8 +206,18 @@ async fn asked(client: Client, contract: &Contract, progress: &Progress<'_>, rev
         progress.step();
         wish.is_over()
     };
-    let options = Options { identities: wish.identities.clone(), writes: wish.writes, is_over: &is_over };
+    let options = Options {
+        identities: wish.identities.clone(),
+        writes: wish.writes,
+        secrets: live::of_environment(std::env::vars_os().filter_map(as_text)),
+        is_over: &is_over,
+    };
     live::review(&Facts { contract }, client, &options, review).await;
+}
+
+/// A variable of the environment, if it is text. The app that is started has the same ones.
+fn as_text((name, value): (OsString, OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
 /// How far it is, on a terminal.
