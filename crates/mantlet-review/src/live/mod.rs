@@ -33,10 +33,12 @@ mod words;
 mod world;
 mod writes;
 
+use std::collections::BTreeSet;
+
 use mantlet_contract::{model::Contract, objects};
 
 use self::{
-    accounts::Account,
+    accounts::{Account, Closed},
     asker::Asker,
     ledger::{Creator, Ledger},
     ownership::Pair,
@@ -81,8 +83,13 @@ const ROWS: [Row; 5] = [
     Row::Practice(Practice::Limits),
 ];
 
-/// Reviews a running app.
-pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, review: &mut Review) {
+/// Reviews a running app. `Err` says why it did not answer at all.
+pub async fn review(
+    facts: &Facts<'_>,
+    client: Client,
+    options: &Options<'_>,
+    review: &mut Review,
+) -> Result<(), String> {
     let contract = facts.contract;
     let tag = if options.writes { accounts::random(6) } else { "absent".to_owned() };
     let proposals = objects::find(contract).tables.into_iter().flat_map(|table| table.proposals).collect();
@@ -93,37 +100,30 @@ pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, re
         asker.hide_credential(identity);
     }
     asker.look_for(&options.secrets);
-    if !is_there(&app, &mut asker, review).await {
-        return;
+    if let Err(why) = is_there(&mut asker).await {
+        for row in Row::all() {
+            review.unjudged(row, format!("the running app was not asked: {why}"));
+        }
+        return if (options.is_over)() { Ok(()) } else { Err(why) };
     }
     let mut run =
         Run { contract, app: &app, accounts: Vec::new(), ledger: Ledger::default(), creators: Vec::new() };
     run.all(&mut asker, options, review).await;
-    for left in run.ledger.clean(&app, &mut asker).await {
-        review.note(left);
-    }
-    run.close(&mut asker, review).await;
+    run.end(&mut asker, options, review).await;
     errors::review(&asker, review);
     // The handler of an operation is where its findings are mended.
     review.locate(|finding| app.known.iter().find(|known| known.name() == finding.subject)?.place());
     finish(&asker, options, review);
+    Ok(())
 }
 
-/// Whether the app answers at all.
-async fn is_there(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) -> bool {
-    let root = crate::exchange::Question::get("/");
-    if asker.ask("GET /", None, root).await.is_some() {
-        return true;
+/// Whether the app answers at all, or why not.
+async fn is_there(asker: &mut Asker<'_>) -> Result<(), String> {
+    if asker.ask("GET /", None, crate::exchange::Question::get("/")).await.is_some() {
+        return Ok(());
     }
-    let why = asker
-        .silent()
-        .next()
-        .map_or_else(|| "it was ended before it began".to_owned(), |(_, why)| why.to_owned());
-    for row in Row::all() {
-        review.unjudged(row, format!("the running app was not asked: {why}"));
-    }
-    let _ = app;
-    false
+    let why = asker.silent().next().map(|(_, why)| why.to_owned());
+    Err(why.unwrap_or_else(|| "it was ended before it began".to_owned()))
 }
 
 fn finish(asker: &Asker<'_>, options: &Options<'_>, review: &mut Review) {
@@ -301,17 +301,29 @@ impl Run<'_> {
         assignment::review(app, asker, pair, creators, ledger, review).await;
     }
 
-    /// Closes the accounts that check made.
-    async fn close(&mut self, asker: &mut Asker<'_>, review: &mut Review) {
+    /// Removes what check made, and says what is left.
+    async fn end(&mut self, asker: &mut Asker<'_>, options: &Options<'_>, review: &mut Review) {
+        let Self { app, accounts, ledger, .. } = self;
+        ledger.clean(app, asker).await;
+        let witnesses = ledger.witnesses(app, asker, &options.identities).await;
         asker.clean(true);
-        for account in self.accounts.iter().rev() {
-            if !accounts::close(self.app, asker, account).await {
-                review.note(format!(
-                    "the account `{}` that check made is still there: the app did not close it",
-                    account.username
-                ));
+        let (mut closed, mut open) = (BTreeSet::new(), Vec::new());
+        for account in accounts.iter().rev() {
+            match accounts::close(app, asker, account).await {
+                Closed::Yes => {
+                    closed.insert(account.identity.name.as_str());
+                }
+                Closed::No => open.push((account, "is still there")),
+                Closed::Unknown => open.push((account, "may still be there")),
             }
         }
         asker.clean(false);
+        for left in ledger.left(app, asker, &witnesses, &closed).await {
+            review.note(left);
+        }
+        for (account, what) in open {
+            let name = &account.username;
+            review.note(format!("the account `{name}` that check made {what}: the app did not close it"));
+        }
     }
 }

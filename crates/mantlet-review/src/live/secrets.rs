@@ -122,8 +122,15 @@ impl Found<'_> {
             return None;
         }
         let judged = judge("password", text);
+        let is_default = judged == Judged::Default && !is_unset(text);
+        // Everybody knows `change-me`; an app that has it as its key is no better for that.
+        if is_default && is_open && is_key(name) {
+            return Some((Level::High, "its name is that of a key, and its value one that everybody knows"));
+        }
         if !is_written(judged) {
-            return None;
+            let is_low = is_default && (is_record || is_key(name));
+            return is_low
+                .then_some((Level::Low, "its name is that of a secret, and its value a usual default"));
         }
         let is_random = matches!(judged, Judged::Secret(_));
         let is_telling = is_random || is_one_word(text);
@@ -159,6 +166,40 @@ fn is_one_word(text: &str) -> bool {
     let has = |is: fn(&char) -> bool| text.chars().any(|c| is(&c));
     let is_mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
     text.len() >= 6 && !text.contains(char::is_whitespace) && (is_mixed || text.len() >= 20)
+}
+
+fn is_key(name: &str) -> bool {
+    parts(name).last().is_some_and(|last| last == "key")
+}
+
+/// Whether a text says that there is no value.
+fn is_unset(text: &str) -> bool {
+    const WORDS: [&str; 20] = [
+        "default",
+        "disabled",
+        "empty",
+        "enabled",
+        "false",
+        "hidden",
+        "masked",
+        "no",
+        "none",
+        "not set",
+        "not-set",
+        "null",
+        "optional",
+        "redacted",
+        "required",
+        "string",
+        "true",
+        "undefined",
+        "unset",
+        "yes",
+    ];
+    let lower = text.trim().to_ascii_lowercase();
+    WORDS.contains(&lower.as_str())
+        || lower.chars().all(|c| c.is_ascii_digit())
+        || ["your", "redacted", "<"].iter().any(|part| lower.contains(part))
 }
 
 fn is_path(text: &str) -> bool {
@@ -223,7 +264,7 @@ mod tests {
             "xxxx",
             "••••••a9f3",
             "sk_live_...a9f3",
-            "changeme",
+            "required",
             "<your password>",
             "${PASSWORD}",
             "redacted",
@@ -268,6 +309,9 @@ mod tests {
             ("nobody", "webhook_secret", RANDOM, Level::High),
             ("alice", "hashed_password", RANDOM, Level::High),
             ("alice", "password", "hunter2", Level::High),
+            // Known to all, and in use all the same.
+            ("nobody", "signing_key", "change-me", Level::High),
+            ("alice", "signing_key", "change-me", Level::Low),
             // Labels and messages.
             ("nobody", "password", "Passwort", Level::Low),
             ("nobody", "password", "At least 8 characters", Level::Low),

@@ -40,6 +40,11 @@ impl Sight {
         matches!(self.state, State::There(..))
     }
 
+    /// Whether the app says that there is no such object. That a caller may not see it is something else.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self.state, State::Gone) && self.exchange.answer.status.as_u16() != 403
+    }
+
     pub(super) const fn object(&self) -> Option<&Value> {
         match &self.state {
             State::There(_, object) => object.as_ref(),

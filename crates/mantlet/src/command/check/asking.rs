@@ -148,10 +148,7 @@ async fn at(
     review: &mut Review,
 ) -> Result<(), Failure> {
     match place {
-        Place::There(target) => {
-            asked(Client::new(target), contract, progress, review).await;
-            Ok(())
-        }
+        Place::There(target) => asked(Client::new(target), contract, progress, review).await,
         Place::Alone => {
             let key = PrincipalKey::random()
                 .map_err(|error| Failure::new(format!("there are no random bytes ({error})")))?;
@@ -163,9 +160,9 @@ async fn at(
                         Target::Tcp { host: host.clone(), port: *port, is_https: false }
                     }
                 };
-                asked(Client::new(target), contract, progress, review).await;
+                asked(Client::new(target), contract, progress, review).await
             })
-            .await
+            .await?
         }
         Place::Gated(configuration) => {
             let mut gate = Gate::start(loaded, configuration, progress.wish).await?;
@@ -174,9 +171,9 @@ async fn at(
             if let Some(host) = host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
                 client = client.to_host(host);
             }
-            asked(client, contract, progress, review).await;
+            let done = asked(client, contract, progress, review).await;
             gate.stop().await;
-            Ok(())
+            done
         }
     }
 }
@@ -200,7 +197,12 @@ async fn ended(progress: &Progress<'_>) {
     }
 }
 
-async fn asked(client: Client, contract: &Contract, progress: &Progress<'_>, review: &mut Review) {
+async fn asked(
+    client: Client,
+    contract: &Contract,
+    progress: &Progress<'_>,
+    review: &mut Review,
+) -> Result<(), Failure> {
     let wish = progress.wish;
     let is_over = || {
         progress.step();
@@ -212,7 +214,9 @@ async fn asked(client: Client, contract: &Contract, progress: &Progress<'_>, rev
         secrets: live::of_environment(std::env::vars_os().filter_map(as_text)),
         is_over: &is_over,
     };
-    live::review(&Facts { contract }, client, &options, review).await;
+    let address = client.target().base();
+    let done = live::review(&Facts { contract }, client, &options, review).await;
+    done.map_err(|why| Failure::new(format!("not reviewed: the app at {address} does not answer: {why}")))
 }
 
 /// A variable of the environment, if it is text. The app that is started has the same ones.
