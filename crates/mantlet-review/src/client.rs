@@ -130,10 +130,18 @@ impl Client {
         Self { target, host, kept: None, next: Instant::now(), took: Duration::ZERO, asked: 0 }
     }
 
-    /// With another `Host`, where the app knows itself by a name.
+    /// By another name, where the app knows itself by one: in `Host`, and in TLS.
     #[must_use]
     pub fn to_host(self, host: HeaderValue) -> Self {
         Self { host, ..self }
+    }
+
+    /// The name or the address by which the app is asked.
+    pub fn name(&self) -> &str {
+        let host = self.host.to_str().unwrap_or_default();
+        let name =
+            if host.ends_with(']') { host } else { host.rsplit_once(':').map_or(host, |(name, _)| name) };
+        name.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Where the app is.
@@ -227,7 +235,8 @@ impl Client {
                 if !is_https {
                     return begin(TokioIo::new(socket)).await;
                 }
-                let name = ServerName::try_from(host.clone())
+                let host = self.name();
+                let name = ServerName::try_from(host.to_owned())
                     .map_err(|_| Silence(format!("`{host}` is not the name of a server")))?;
                 let tls = connector().map_err(|error| Silence(error.to_string()))?;
                 let stream = tls.connect(name, socket).await.map_err(|error| untrusted(host, &error))?;
@@ -308,6 +317,11 @@ mod tests {
         ] {
             let target = Target::read(url).unwrap();
             assert_eq!((target.base().as_str(), target.is_loopback()), (base, is_loopback), "{url}");
+            let client = Client::new(target);
+            assert!(
+                ["127.0.0.1", "localhost", "::1", "api.example.com", "localhost.example.com"]
+                    .contains(&client.name())
+            );
         }
         for wrong in ["", "localhost:8000", "ftp://a", "http://u:p@a", "http://a/api", "http://a?b"] {
             assert!(Target::read(wrong).unwrap_err().contains("http://127.0.0.1:8000"), "{wrong}");

@@ -243,6 +243,11 @@ impl<'a> Asker<'a> {
         self.client.took()
     }
 
+    /// The name or the address by which the app is asked.
+    pub(super) fn name(&self) -> &str {
+        self.client.name()
+    }
+
     pub(super) fn is_loopback(&self) -> bool {
         self.client.target().is_loopback()
     }

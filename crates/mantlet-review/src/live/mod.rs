@@ -167,6 +167,8 @@ impl Run<'_> {
                         users.push(account.identity.clone());
                         self.accounts.push(account);
                     }
+                    // It was not tried, or not to its end.
+                    Err(_) if asker.is_over() => break,
                     Err(why) => {
                         review.note(why.clone());
                         review.unjudged(Row::Owasp(Owasp::Api1), format!("there are no two users: {why}"));

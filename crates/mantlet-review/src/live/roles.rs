@@ -70,7 +70,7 @@ pub(super) async fn review(
         return None;
     };
     let ask_me = || me.request(&app.maker, &[], Amount::Required, &|_| Vec::new());
-    let Some(question) = ask_me() else { return None };
+    let question = ask_me()?;
     let before = asker.ask(&me.name(), Some(&account.identity), question).await;
     let object = before.as_ref().filter(|before| before.is_success()).and_then(|before| before.answer.json());
     let Some(object) = object.as_ref().and_then(Value::as_object) else {

@@ -132,6 +132,36 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
         return;
     }
     review.looked(row, "answers over HTTPS", 1);
+    let Target::Tcp { host, port, .. } = asker.target().clone() else { return };
+    if is_public(asker.name()) {
+        hsts(asker, &answer, review);
+    } else {
+        // RFC 6797, section 8.1.1: not from an IP address. And `localhost` is for what is developed here.
+        let why = "HSTS is for public names, and the app was asked by another one: see `host.allow`";
+        review.unjudged(row, why);
+    }
+    // The same host over plain HTTP: at the usual port, or at the same one, where some servers take both.
+    let port = if port == 443 { 80 } else { port };
+    let name = HeaderValue::try_from(asker.name());
+    let mut client = Client::new(Target::Tcp { host, port, is_https: false });
+    if let Ok(name) = name {
+        client = client.to_host(name);
+    }
+    let question = Question::get("/");
+    if let Ok(answer) = client.ask(&question).await {
+        let answer = Exchange { caller: "nobody".to_owned(), question, answer };
+        plain(asker, &format!("port {port}"), &answer, review);
+    }
+}
+
+/// Whether a name may be known to everybody: not an IP address, and not a name of one machine or one network (RFC 6761, 6762).
+fn is_public(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit_once('.').map(|(_, last)| last.to_ascii_lowercase());
+    let is_special = |last: &str| matches!(last, "localhost" | "local" | "internal");
+    name.parse::<std::net::IpAddr>().is_err() && last.is_some_and(|last| !is_special(&last))
+}
+
+fn hsts(asker: &Asker<'_>, answer: &Exchange, review: &mut Review) {
     let said = answer.answer.header("strict-transport-security").unwrap_or_default().to_ascii_lowercase();
     let age = said
         .split(';')
@@ -142,16 +172,7 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
             None => "no `Strict-Transport-Security` is sent".to_owned(),
         };
         let finding = Finding::new(&rules::NO_HSTS, "GET /", message);
-        review.found(finding.shown_by(asker.evidence(&answer)).mended_by(rules::NO_HSTS.remedy));
-    }
-    // The same host over plain HTTP: at the usual port, or at the same one, where some servers take both.
-    let Target::Tcp { host, port, .. } = asker.target().clone() else { return };
-    let port = if port == 443 { 80 } else { port };
-    let mut client = Client::new(Target::Tcp { host, port, is_https: false });
-    let question = Question::get("/");
-    if let Ok(answer) = client.ask(&question).await {
-        let answer = Exchange { caller: "nobody".to_owned(), question, answer };
-        plain(asker, &format!("port {port}"), &answer, review);
+        review.found(finding.shown_by(asker.evidence(answer)).mended_by(rules::NO_HSTS.remedy));
     }
 }
 

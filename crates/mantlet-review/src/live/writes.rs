@@ -282,7 +282,7 @@ impl Case<'_> {
             return kept(match () {
                 () if is_of_role => Verdict::Nothing,
                 () if is_refusal && before[0].is_some_and(Sight::is_there) => Verdict::Refused,
-                () if tried.exchange.is_success() => self.unseen(before),
+                () if tried.exchange.is_success() => unseen(before),
                 () => Verdict::Unjudged(format!("the app answered {refused} to another user")),
             });
         }
@@ -306,22 +306,11 @@ impl Case<'_> {
         let verdict = if !tried.exchange.is_success() {
             Verdict::Refused
         } else if self.became(asker, before, tried.mark.as_deref()).await.0 == Change::None {
-            self.unseen(before)
+            unseen(before)
         } else {
             Verdict::WithoutEffect
         };
         Judgement { verdict, is_gone }
-    }
-
-    /// The app took a request, and nothing was seen to change.
-    fn unseen(&self, before: [Option<&Sight>; 2]) -> Verdict {
-        let is_seen = before[0].is_some_and(Sight::is_there);
-        Verdict::Unjudged(if is_seen {
-            "the app took the request of another user, and nothing was seen to change".to_owned()
-        } else {
-            "the app took the request of another user, and no operation shows whether that had an effect"
-                .to_owned()
-        })
     }
 
     fn is_removal(&self) -> bool {
@@ -359,7 +348,7 @@ impl Case<'_> {
     /// What the other user removed, though nothing reads it: the owner finds nothing to remove.
     fn removed(&self, asker: &Asker<'_>, tried: &Tried, own: &Exchange) -> Verdict {
         if tried.absent.is_success() {
-            return self.unseen([None, None]);
+            return unseen([None, None]);
         }
         let finding = self.finding(tried).fact("check created it, as another user");
         let finding = finding
@@ -427,4 +416,15 @@ impl Case<'_> {
         let is_in_it = String::from_utf8_lossy(&question.body).contains(&text);
         Some((question, is_in_it.then_some(text)))
     }
+}
+
+/// The app took a request, and nothing was seen to change.
+fn unseen(before: [Option<&Sight>; 2]) -> Verdict {
+    let is_seen = before[0].is_some_and(Sight::is_there);
+    Verdict::Unjudged(if is_seen {
+        "the app took the request of another user, and nothing was seen to change".to_owned()
+    } else {
+        "the app took the request of another user, and no operation shows whether that had an effect"
+            .to_owned()
+    })
 }

@@ -166,15 +166,20 @@ async fn at(
         }
         Place::Gated(configuration) => {
             let mut gate = Gate::start(loaded, configuration, progress.wish).await?;
-            let mut client = Client::new(Target::Unix(gate.socket()));
-            let host = loaded.config.host.allow.iter().find(|host| !host.contains(['*', '/']));
-            if let Some(host) = host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
-                client = client.to_host(host);
-            }
+            let client = by_name(Client::new(Target::Unix(gate.socket())), loaded);
             let done = asked(client, contract, progress, review).await;
             gate.stop().await;
             done
         }
+    }
+}
+
+/// Asks by the first name in `host.allow` that is one.
+fn by_name(client: Client, loaded: &Loaded<Config>) -> Client {
+    let host = loaded.config.host.allow.iter().find(|host| !host.contains(['*', '/']));
+    match host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
+        Some(host) => client.to_host(host),
+        None => client,
     }
 }
 
