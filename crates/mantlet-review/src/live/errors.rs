@@ -1,4 +1,4 @@
-//! What errors tell; and the findings about what answers show that nobody should see.
+//! What errors tell; and the findings about what answers show that no client should see.
 
 use std::collections::BTreeMap;
 

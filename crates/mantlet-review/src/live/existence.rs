@@ -41,7 +41,7 @@ pub(super) async fn review(
         [&missing.answer, &missing_again.answer],
         [&ids[0], &ids[1]],
     )?;
-    // What nobody guesses, nobody tries.
+    // An id that cannot be guessed is not tried.
     let is_guessed = question.target.split(['/', '?', '&', '=']).any(is_number);
     let level = if is_guessed && told == Told::Status { Level::Low } else { Level::Info };
     let (one, other) = (foreign.answer.status.as_u16(), missing.answer.status.as_u16());

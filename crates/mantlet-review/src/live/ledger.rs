@@ -430,7 +430,7 @@ impl Ledger {
             let what = match () {
                 () if seen.is_some_and(|seen| seen.is_there()) => format!(", still there: {why}"),
                 () if is_closed => format!(
-                    ". The account that made it is closed, and nobody else is shown whether that removed it: {why}"
+                    ". The account that made it is closed, and no other user is shown whether that removed it: {why}"
                 ),
                 () => format!(", which may still be there: {why}"),
             };

@@ -1,8 +1,8 @@
-//! What answers show that nobody should see, judged by names and values.
+//! What answers show that no client should see, judged by names and values.
 //!
 //! - The form of a value can prove by itself that it is a secret: the hash of a password, the token of a known service, a
 //!   private key, an address with a password in it, a value that the environment of the app has as a secret.
-//! - A name only suggests it. What has such a name is no secret if it is empty, a number, a path, an address without a
+//! - A name only suggests it. What has such a name is not a secret if it is empty, a number, a path, an address without a
 //!   password, a mask or a placeholder; and surely one only where more says so.
 
 use std::collections::BTreeMap;

@@ -22,6 +22,8 @@ pub(super) struct Sight {
 enum State {
     /// Its text, and the object if that could be read.
     There(String, Option<Value>),
+    /// The caller may not see it.
+    Hidden,
     Gone,
     Unknown,
 }
@@ -41,21 +43,22 @@ impl Sight {
     }
 
     /// Whether the app says that there is no such object. That a caller may not see it is something else.
-    pub(super) fn is_missing(&self) -> bool {
-        matches!(self.state, State::Gone) && self.exchange.answer.status.as_u16() != 403
+    pub(super) const fn is_missing(&self) -> bool {
+        matches!(self.state, State::Gone)
     }
 
     pub(super) const fn object(&self) -> Option<&Value> {
         match &self.state {
             State::There(_, object) => object.as_ref(),
-            State::Gone | State::Unknown => None,
+            State::Hidden | State::Gone | State::Unknown => None,
         }
     }
 
     /// Of the operation that reads the object by its id.
     fn by_id(exchange: Exchange) -> Self {
         let state = match exchange.answer.status.as_u16() {
-            403 | 404 | 410 => State::Gone,
+            403 => State::Hidden,
+            404 | 410 => State::Gone,
             _ if exchange.is_success() => {
                 let text = String::from_utf8_lossy(&exchange.answer.body).into_owned();
                 State::There(text, exchange.answer.json())
@@ -142,6 +145,8 @@ pub(super) fn change(before: [Option<&Sight>; 2], after: Option<&Sight>, mark: O
     let State::There(_, second) = &again.state else { return Change::None };
     let (now, third) = match after.map(|after| &after.state) {
         Some(State::Gone) => return Change::Gone,
+        // Its owner may see it no more.
+        Some(State::Hidden) => return Change::Changed,
         Some(State::There(now, third)) => (now, third),
         Some(State::Unknown) | None => return Change::None,
     };
@@ -179,6 +184,7 @@ mod tests {
         assert_eq!(of(&sight(200, &json!({"text": "mark7", "at": 3}))), Change::Changed);
         assert_eq!(of(&sight(200, &json!({"text": "a", "at": 3, "done": true}))), Change::Changed);
         assert_eq!(of(&sight(404, &json!({}))), Change::Gone);
+        assert_eq!(of(&sight(403, &json!({}))), Change::Changed, "it has another owner");
         assert_eq!(of(&sight(401, &json!({}))), Change::None, "a session that has ended");
         assert_eq!(of(&sight(500, &json!({}))), Change::None);
         let gone = sight(404, &json!({}));

@@ -137,7 +137,7 @@ enum Verdict {
     OfAll(Box<Finding>),
     /// Not known, and why.
     Unjudged(String),
-    /// Not known, for a reason that nobody has to be told.
+    /// Not known, and not worth a word.
     Nothing,
 }
 

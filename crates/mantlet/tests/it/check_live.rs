@@ -272,7 +272,7 @@ fn a_careless_market() {
     let left = market.get("/left");
     assert!(left.as_object().expect("kinds").values().all(|count| count == 0), "{left}");
     let [note] = review.notes() else { panic!("{:?}", review.notes()) };
-    assert!(note.starts_with("`POST /parcels` made ") && note.contains("nobody else is shown"), "{note}");
+    assert!(note.starts_with("`POST /parcels` made ") && note.contains("no other user is shown"), "{note}");
 }
 
 /// Accounts that an operator gives, in an app whose objects are already there. Only what reads is asked.
