@@ -148,7 +148,13 @@ async fn at(
     review: &mut Review,
 ) -> Result<(), Failure> {
     match place {
-        Place::There(target) => asked(Client::new(target), contract, progress, review).await,
+        Place::There(target) => {
+            let is_loopback = target.is_loopback();
+            let client = Client::new(target);
+            // An app on this machine that knows its own name is asked by it. Elsewhere the operator has said the name.
+            let client = if is_loopback { by_name(client, loaded) } else { client };
+            asked(client, contract, progress, review).await
+        }
         Place::Alone => {
             let key = PrincipalKey::random()
                 .map_err(|error| Failure::new(format!("there are no random bytes ({error})")))?;
