@@ -25,3 +25,43 @@ pub fn parts(name: &str) -> Vec<String> {
 pub fn simple(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
+
+/// A noun in the singular, as [`simple`] writes it.
+pub fn singular(noun: &str) -> String {
+    let plain: String = noun.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    for (plural, one) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
+        // Not of `ties`.
+        if let Some(stem) = plain.strip_suffix(plural).filter(|stem| stem.len() > 1) {
+            return format!("{stem}{one}");
+        }
+    }
+    let is_singular = plain.len() < 3 || ["ss", "us", "is"].iter().any(|end| plain.ends_with(end));
+    match plain.strip_suffix('s') {
+        Some(stem) if !is_singular => stem.to_owned(),
+        _ => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nouns_in_the_singular() {
+        for (noun, one) in [
+            ("orders", "order"),
+            ("order_items", "orderitem"),
+            ("categories", "category"),
+            ("ties", "tie"),
+            ("addresses", "address"),
+            ("boxes", "box"),
+            ("bus", "bus"),
+            ("analysis", "analysis"),
+            ("ids", "id"),
+            ("is", "is"),
+            ("Größen", "größen"),
+        ] {
+            assert_eq!(singular(noun), one);
+        }
+    }
+}

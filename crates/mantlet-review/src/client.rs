@@ -17,7 +17,7 @@ use hyper::{
     rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
@@ -70,6 +70,7 @@ pub struct Client {
     kept: Option<SendRequest<Full<Bytes>>>,
     /// When the app may be asked again.
     next: Instant,
+    took: Duration,
     asked: usize,
 }
 
@@ -126,13 +127,21 @@ impl Client {
         let base = target.base();
         let host = base.rsplit('/').next().unwrap_or_default();
         let host = HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("localhost"));
-        Self { target, host, kept: None, next: Instant::now(), asked: 0 }
+        Self { target, host, kept: None, next: Instant::now(), took: Duration::ZERO, asked: 0 }
     }
 
-    /// With another `Host`, where the app knows itself by a name.
+    /// By another name, where the app knows itself by one: in `Host`, and in TLS.
     #[must_use]
     pub fn to_host(self, host: HeaderValue) -> Self {
         Self { host, ..self }
+    }
+
+    /// The name or the address by which the app is asked.
+    pub fn name(&self) -> &str {
+        let host = self.host.to_str().unwrap_or_default();
+        let name =
+            if host.ends_with(']') { host } else { host.rsplit_once(':').map_or(host, |(name, _)| name) };
+        name.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Where the app is.
@@ -145,13 +154,19 @@ impl Client {
         self.asked
     }
 
+    /// How long the last answer took.
+    pub const fn took(&self) -> Duration {
+        self.took
+    }
+
     /// Asks, once the app has had its rest.
     pub async fn ask(&mut self, question: &Question) -> Result<Answer, Silence> {
         tokio::time::sleep_until(self.next.into()).await;
         let start = Instant::now();
         self.asked += 1;
         let answer = tokio::time::timeout(PATIENCE, self.exchange(question)).await;
-        self.next = Instant::now() + (start.elapsed() / REST).min(LONGEST_REST);
+        self.took = start.elapsed();
+        self.next = Instant::now() + (self.took / REST).min(LONGEST_REST);
         answer.unwrap_or_else(|_| {
             self.kept = None;
             Err(Silence(format!("no complete answer within {} s", PATIENCE.as_secs())))
@@ -220,13 +235,38 @@ impl Client {
                 if !is_https {
                     return begin(TokioIo::new(socket)).await;
                 }
-                let name = ServerName::try_from(host.clone())
+                let host = self.name();
+                let name = ServerName::try_from(host.to_owned())
                     .map_err(|_| Silence(format!("`{host}` is not the name of a server")))?;
                 let tls = connector().map_err(|error| Silence(error.to_string()))?;
-                begin(TokioIo::new(tls.connect(name, socket).await.map_err(away)?)).await
+                let stream = tls.connect(name, socket).await.map_err(|error| untrusted(host, &error))?;
+                begin(TokioIo::new(stream)).await
             }
         }
     }
+}
+
+/// Why there is no TLS, in words.
+fn untrusted(host: &str, error: &io::Error) -> Silence {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(wrong)) = inner else {
+        return Silence(format!("no TLS connection to `{host}`: {error}"));
+    };
+    let why = match wrong {
+        CertificateError::UnknownIssuer => {
+            "no authority that this machine trusts has signed it; name the file of yours in `SSL_CERT_FILE`"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name; ask by a name that it has"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired; renew it",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet; look at the clocks of both machines"
+        }
+        CertificateError::Revoked => "it has been revoked; replace it",
+        _ => return Silence(format!("the certificate of `{host}` cannot be trusted: {error}")),
+    };
+    Silence(format!("the certificate of `{host}` cannot be trusted: {why}"))
 }
 
 /// Trusts the authorities of this machine.
@@ -277,6 +317,11 @@ mod tests {
         ] {
             let target = Target::read(url).unwrap();
             assert_eq!((target.base().as_str(), target.is_loopback()), (base, is_loopback), "{url}");
+            let client = Client::new(target);
+            assert!(
+                ["127.0.0.1", "localhost", "::1", "api.example.com", "localhost.example.com"]
+                    .contains(&client.name())
+            );
         }
         for wrong in ["", "localhost:8000", "ftp://a", "http://u:p@a", "http://a/api", "http://a?b"] {
             assert!(Target::read(wrong).unwrap_err().contains("http://127.0.0.1:8000"), "{wrong}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    finding::Finding,
+    finding::{Finding, Place},
     rule::{Level, Owasp, Practice, Rule},
 };
 
@@ -70,6 +70,7 @@ pub enum Outcome {
 /// A review while it is made, and when it is done.
 #[derive(Debug, Default)]
 pub struct Review {
+    /// The worst first, then by rule and subject; each once.
     findings: Vec<Finding>,
     rows: BTreeMap<Row, Looked>,
     notes: Vec<String>,
@@ -96,9 +97,26 @@ impl Review {
         self.unjudged(row, why);
     }
 
-    /// Something was found.
+    /// Something was found. What was found already counts once, at the worse of the two levels.
     pub fn found(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        if let Some(at) = self.findings.iter().position(|known| words(known) == words(&finding)) {
+            if self.findings.get(at).is_some_and(|known| known.level >= finding.level) {
+                return;
+            }
+            self.findings.remove(at);
+        }
+        let is_before = |known: &Finding| {
+            finding.level.cmp(&known.level).then_with(|| words(known).cmp(&words(&finding))).is_lt()
+        };
+        let at = self.findings.partition_point(is_before);
+        self.findings.insert(at, finding);
+    }
+
+    /// Says where findings are written of which that is not said yet.
+    pub(crate) fn locate(&mut self, place_of: impl Fn(&Finding) -> Option<Place>) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.place.is_none()) {
+            finding.place = place_of(finding);
+        }
     }
 
     /// Something that a reader should know and that is not a finding: a record that could not be read.
@@ -126,15 +144,7 @@ impl Review {
 
     /// What was found: the worst first, then by rule and subject. The same app gives the same order.
     pub fn findings(&self) -> Vec<&Finding> {
-        let mut findings: Vec<_> = self.findings.iter().collect();
-        findings.sort_by(|one, other| {
-            let words = |finding: &Finding| (finding.rule.id, finding.subject.clone(), finding.part.clone());
-            other.level.cmp(&one.level).then_with(|| words(one).cmp(&words(other)))
-        });
-        findings.dedup_by(|one, other| {
-            (one.rule.id, &one.subject, &one.part) == (other.rule.id, &other.subject, &other.part)
-        });
-        findings
+        self.findings.iter().collect()
     }
 
     /// What a reader should know besides.
@@ -163,7 +173,7 @@ impl Review {
             Outcome::Passed => "passed".to_owned(),
             Outcome::NotJudged => "not judged".to_owned(),
             Outcome::Found(level) => {
-                let count = self.findings().iter().filter(|finding| row.has(finding.rule)).count();
+                let count = self.findings.iter().filter(|finding| row.has(finding.rule)).count();
                 format!("{} ({count})", level.name())
             }
         }
@@ -171,6 +181,32 @@ impl Review {
 
     /// The findings at a level or above.
     pub fn at_least(&self, level: Level) -> usize {
-        self.findings().into_iter().filter(|finding| finding.level >= level).count()
+        self.findings.iter().filter(|finding| finding.level >= level).count()
+    }
+}
+
+/// By what a finding is one of its own.
+fn words(finding: &Finding) -> (&str, &str, &str) {
+    (finding.rule.id, &finding.subject, &finding.part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::{api, live};
+
+    #[test]
+    fn findings_are_sorted_and_each_is_there_once() {
+        let mut review = Review::default();
+        let mut found = |rule, subject: &str, level| {
+            review.found(Finding::new(rule, subject, "It is so.").level(level));
+        };
+        found(&live::SECRET_SHOWN, "GET /b", Level::Low);
+        found(&live::SECRET_SHOWN, "GET /a", Level::High);
+        found(&api::WEAK_KEY, "the app", Level::Medium);
+        found(&live::SECRET_SHOWN, "GET /b", Level::High);
+        found(&live::SECRET_SHOWN, "GET /a", Level::Low);
+        let all: Vec<_> = review.findings().iter().map(|one| (one.level, one.subject.as_str())).collect();
+        assert_eq!(all, [(Level::High, "GET /a"), (Level::High, "GET /b"), (Level::Medium, "the app")]);
     }
 }

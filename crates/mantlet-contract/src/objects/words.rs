@@ -1,5 +1,7 @@
 //! Words in names.
 
+pub(super) use crate::names::singular;
+
 /// Of paths, tags and dependencies that are for those who may see objects of others.
 const ADMINISTRATORS: [&str; 15] = [
     "admin",
@@ -107,18 +109,6 @@ pub(super) fn is_list_of(field: &str, group: &str) -> bool {
 /// How such a field may be called.
 pub(super) fn list_of(group: &str) -> String {
     format!("{}_ids", singular(group.rsplit('.').next().unwrap_or_default()))
-}
-
-/// The words of a name as one, in the singular.
-pub(super) fn singular(name: &str) -> String {
-    let name = words(name).collect::<String>();
-    for (end, instead) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
-        if let Some(start) = name.strip_suffix(end) {
-            return format!("{start}{instead}");
-        }
-    }
-    let is_plural = name.ends_with('s') && !["ss", "us", "is"].iter().any(|end| name.ends_with(end));
-    if is_plural { name.trim_end_matches('s').to_owned() } else { name }
 }
 
 pub(super) fn is_private(field: &str) -> bool {

@@ -399,6 +399,13 @@ if user is None or not verified(password, user.password_hash):
     raise HTTPException(401, "wrong name or password")"#,
     ),
     (
+        &["objects-told"],
+        r#"# the app: the owner is part of what is looked for
+order = session.scalar(select(Order).where(Order.id == order_id, Order.owner_id == user.id))
+if order is None:
+    raise HTTPException(404, "no such order")"#,
+    ),
+    (
         &["input-before-login"],
         "# the app: the credential is checked before the input of the operations
 router = APIRouter(dependencies=[Depends(current_user)])",

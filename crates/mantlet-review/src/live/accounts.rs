@@ -28,6 +28,14 @@ pub(super) struct Account {
     pub(super) ids: Vec<String>,
     /// What logging in was answered.
     pub(super) logged_in: Option<Exchange>,
+    /// The login took the address in the field of the name.
+    by_email: bool,
+}
+
+impl Account {
+    fn username_at_login(&self) -> &str {
+        if self.by_email { &self.email } else { &self.username }
+    }
 }
 
 /// What stands in the fields of an account.
@@ -149,6 +157,7 @@ pub(super) async fn make_with(
             register,
             login: None,
             logged_in: None,
+            by_email: false,
         };
         // An account that was made is logged in even after the operator's Ctrl-C: it could not be closed otherwise.
         let was_cleaning = asker.clean(true);
@@ -177,13 +186,15 @@ fn sent(question: &Question, is_it: fn(&str) -> bool) -> Option<String> {
 async fn log_in(app: &App<'_>, asker: &mut Asker<'_>, account: &mut Account, made: &Exchange) -> Option<()> {
     for login in logins(app) {
         let known = app.known.get(login)?;
-        for user in [&account.username, &account.email] {
+        for is_email in [false, true] {
+            let user = if is_email { &account.email } else { &account.username };
             let wishes = wishes_of(user, &account.email, &account.password);
             let Some(question) = known.request(&app.maker, &[], Amount::Required, &wishes) else { continue };
             let Some(answer) = asker.ask(&known.name(), None, question).await else { continue };
             if let Some(identity) = identity(app, asker, &account.identity.name, &answer).await {
                 account.identity = identity;
                 account.login = Some(login);
+                account.by_email = is_email;
                 account.logged_in = Some(answer);
                 return Some(());
             }
@@ -289,8 +300,22 @@ pub(super) fn ids_of(made: &Exchange) -> Vec<String> {
     ids.into_iter().map(|(_, id)| id).collect()
 }
 
-/// Closes an account. Whether it is gone.
-pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Account) -> bool {
+/// What became of an account that was to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    Yes,
+    No,
+    /// The app does not say.
+    Unknown,
+}
+
+/// Closes an account, or finds out whether it is closed already.
+pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Account) -> Closed {
+    let mut ids = account.ids.clone();
+    let me = me(app, asker, account).await;
+    if let (true, Some(me)) = (ids.is_empty(), me.as_ref().filter(|me| me.is_success())) {
+        ids = ids_of(me);
+    }
     let is_of_users = |known: &&Known<'_>| {
         known.method == Method::DELETE
             && known.path.split('/').any(|segment| is_user(&singular(segment)) || segment == "me")
@@ -302,9 +327,7 @@ pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Accoun
         let is_by_id = known.parameters.len() == 1 && last.starts_with('{');
         let values: Vec<Vec<String>> = match () {
             () if is_own => vec![Vec::new()],
-            () if is_by_id => {
-                account.ids.iter().chain([&account.username]).map(|id| vec![id.clone()]).collect()
-            }
+            () if is_by_id => ids.iter().chain([&account.username]).map(|id| vec![id.clone()]).collect(),
             () => continue,
         };
         for values in values {
@@ -314,11 +337,39 @@ pub(super) async fn close(app: &App<'_>, asker: &mut Asker<'_>, account: &Accoun
             };
             let closed = asker.ask(&known.name(), Some(&account.identity), question).await;
             if closed.is_some_and(|closed| closed.is_success()) {
-                return true;
+                return Closed::Yes;
             }
         }
     }
-    false
+    // Another user may have closed it.
+    if me.is_some_and(|me| me.is_success()) {
+        return Closed::No;
+    }
+    log_in_again(app, asker, account).await
+}
+
+/// What the app says of the account to itself.
+async fn me(app: &App<'_>, asker: &mut Asker<'_>, account: &Account) -> Option<Exchange> {
+    let is_it = |known: &&Known<'_>| known.is_about_the_caller() && known.parameters.is_empty();
+    let known = app.known.iter().find(is_it)?;
+    let question = known.request(&app.maker, &[], Amount::Required, &|_| Vec::new())?;
+    asker.ask(&known.name(), Some(&account.identity), question).await
+}
+
+/// Whether the app knows the account no more: its right password is refused.
+async fn log_in_again(app: &App<'_>, asker: &mut Asker<'_>, account: &Account) -> Closed {
+    let question = account.login.and_then(|login| app.known.get(login)).and_then(|known| {
+        let user = account.username_at_login();
+        let wishes = wishes_of(user, &account.email, &account.password);
+        Some((known, known.request(&app.maker, &[], Amount::Required, &wishes)?))
+    });
+    let Some((known, question)) = question else { return Closed::Unknown };
+    let Some(answer) = asker.ask(&known.name(), None, question).await else { return Closed::Unknown };
+    match answer.answer.status.as_u16() {
+        _ if answer.is_success() || answer.answer.status.is_redirection() => Closed::No,
+        400 | 401 | 404 | 410 => Closed::Yes,
+        _ => Closed::Unknown,
+    }
 }
 
 /// Random letters and digits.

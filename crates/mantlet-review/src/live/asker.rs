@@ -8,6 +8,7 @@ use std::{
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
+use super::secrets::{self, Secret};
 use crate::{
     client::Client,
     exchange::{Answer, Question},
@@ -149,8 +150,17 @@ pub(super) struct Asker<'a> {
     /// Operations that did not answer are not asked again.
     silent: BTreeMap<String, String>,
     throttled: usize,
-    /// Every answer that may be of interest to all: the operation, and the exchange.
-    pub(super) kept: Vec<(String, Exchange)>,
+    /// What the environment of the app has as secrets.
+    environment: Vec<String>,
+    /// Every answer that may be of interest to all.
+    pub(super) kept: Vec<Kept>,
+}
+
+/// An answer that is kept, and the secrets that it shows, by their fields.
+pub(super) struct Kept {
+    pub(super) operation: String,
+    pub(super) exchange: Exchange,
+    pub(super) secrets: BTreeMap<String, Secret>,
 }
 
 impl<'a> Asker<'a> {
@@ -166,6 +176,7 @@ impl<'a> Asker<'a> {
             secrets: BTreeSet::new(),
             silent: BTreeMap::new(),
             throttled: 0,
+            environment: Vec::new(),
             kept: Vec::new(),
         }
     }
@@ -176,6 +187,17 @@ impl<'a> Asker<'a> {
         // Short texts would be cut out of words.
         if secret.len() >= 6 {
             self.secrets.insert(secret);
+        }
+    }
+
+    /// What the environment of the app has as secrets must not be shown, and is looked for; but for credentials, which answers
+    /// may repeat to those whose they are.
+    pub(super) fn look_for(&mut self, environment: &[String]) {
+        let is_credential =
+            |value: &&String| self.secrets.iter().any(|secret| value.contains(secret.as_str()));
+        self.environment = environment.iter().filter(|value| !is_credential(value)).cloned().collect();
+        for value in environment {
+            self.hide(value.clone());
         }
     }
 
@@ -214,6 +236,16 @@ impl<'a> Asker<'a> {
     /// What did not answer, and why.
     pub(super) fn silent(&self) -> impl Iterator<Item = (&str, &str)> {
         self.silent.iter().map(|(operation, why)| (operation.as_str(), why.as_str()))
+    }
+
+    /// How long the last answer took.
+    pub(super) const fn took(&self) -> Duration {
+        self.client.took()
+    }
+
+    /// The name or the address by which the app is asked.
+    pub(super) fn name(&self) -> &str {
+        self.client.name()
     }
 
     pub(super) fn is_loopback(&self) -> bool {
@@ -270,8 +302,13 @@ impl<'a> Asker<'a> {
         match self.client.ask(&question).await {
             Ok(answer) => {
                 let exchange = Exchange { caller: name, question, answer };
-                if super::errors::is_of_interest(&exchange) {
-                    self.kept.push((about.to_owned(), exchange.clone()));
+                let secrets = secrets::shown(&exchange, &self.environment);
+                for secret in secrets.values() {
+                    self.hide(secret.value.clone());
+                }
+                if !secrets.is_empty() || super::errors::is_of_interest(&exchange) {
+                    let (operation, exchange) = (about.to_owned(), exchange.clone());
+                    self.kept.push(Kept { operation, exchange, secrets });
                 }
                 Some(exchange)
             }

@@ -1,4 +1,4 @@
-//! What errors tell, and what answers show that nobody should see.
+//! What errors tell; and the findings about what answers show that no client should see.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,17 @@ use http::Method;
 use mantlet_contract::model::{Shape, ShapeId};
 
 use super::{
-    answers::{field_of, leaves},
-    asker::{Asker, Exchange, Identity},
+    asker::{Asker, Exchange, Identity, Kept},
     operations::{Known, with_query},
+    secrets::Secret,
     values::{Amount, Maker},
-    words::{is_password, is_secret},
     world::App,
 };
 use crate::{
     exchange::{Answer, Question},
     finding::Finding,
     review::{Review, Row},
-    rule::{Level, Owasp, Practice, live as rules},
+    rule::{Owasp, Practice, live as rules},
 };
 
 /// Operations that are asked with input that may break them.
@@ -76,43 +75,9 @@ fn is_exception(text: &str) -> bool {
     false
 }
 
-/// The fields of an answer that hold what nobody should see, and how bad that is. The form of a value proves more
-/// than a name does. What is created may show its secret once.
-fn secrets(exchange: &Exchange) -> BTreeMap<String, Level> {
-    let mut found = BTreeMap::new();
-    let Some(body) = exchange.answer.json().filter(|_| exchange.is_success()) else { return found };
-    let is_read = exchange.question.method == Method::GET;
-    for (place, value) in leaves(&body) {
-        let (name, Some(text)) = (field_of(&place), value.as_str()) else { continue };
-        let is_masked = text.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '•' | '.'));
-        let level = match () {
-            () if is_masked => continue,
-            () if is_hash(text) => Level::High,
-            () if is_read && is_secret(name) && text.len() >= 4 => {
-                let is_open = exchange.caller == "nobody" || is_password(name);
-                if is_open { Level::High } else { Level::Low }
-            }
-            () => continue,
-        };
-        let known = found.entry(name.to_owned()).or_insert(level);
-        *known = level.max(*known);
-    }
-    found
-}
-
-/// Whether a text is the hash of a password, by its form.
-fn is_hash(text: &str) -> bool {
-    let is_crypt = ["$2a$", "$2b$", "$2y$", "$argon2", "$scrypt$", "$pbkdf2", "$5$", "$6$", "$1$", "{SSHA}"];
-    let is_named =
-        ["scrypt$", "scrypt:", "pbkdf2_sha256$", "pbkdf2:sha256", "bcrypt$", "bcrypt_sha256$", "argon2$"];
-    text.len() >= 20 && is_crypt.iter().chain(&is_named).any(|start| text.starts_with(start))
-}
-
-/// Whether an answer is kept for [`review`].
+/// Whether an answer is kept for [`review`], whatever secrets it shows.
 pub(super) fn is_of_interest(exchange: &Exchange) -> bool {
-    exchange.answer.status.is_server_error()
-        || told(&exchange.answer).is_some()
-        || !secrets(exchange).is_empty()
+    exchange.answer.status.is_server_error() || told(&exchange.answer).is_some()
 }
 
 /// Asks for what does not exist, with methods that nobody has, and with what may break.
@@ -170,8 +135,8 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
     review.looked(Row::Owasp(Owasp::Api8), "answers, for what errors tell", asker.asked());
     review.looked(Row::Owasp(Owasp::Api3), "answers, for secrets in them", asker.asked());
     review.looked(Row::Practice(Practice::Input), "answers to odd input", asker.asked());
-    let mut shown: BTreeMap<(String, String), (Level, &Exchange)> = BTreeMap::new();
-    for (operation, exchange) in &asker.kept {
+    let mut shown: BTreeMap<(String, String), (Secret, &Exchange)> = BTreeMap::new();
+    for Kept { operation, exchange, secrets } in &asker.kept {
         if let Some(what) = told(&exchange.answer) {
             let finding = Finding::new(
                 &rules::ERROR_TELLS,
@@ -191,20 +156,23 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
                 Finding::new(&rules::INPUT_BREAKS, operation, message).shown_by(asker.evidence(exchange)),
             );
         }
-        for (name, level) in secrets(exchange) {
-            let entry = shown.entry((operation.clone(), name)).or_insert((level, exchange));
+        for (name, secret) in secrets {
+            let entry =
+                shown.entry((operation.clone(), name.clone())).or_insert_with(|| (secret.clone(), exchange));
             // What everybody sees says most.
-            if level > entry.0 || exchange.caller == "nobody" && entry.1.caller != "nobody" {
-                *entry = (level.max(entry.0), exchange);
+            let is_open = exchange.caller == "nobody" && entry.1.caller != "nobody";
+            if secret.level > entry.0.level || secret.level == entry.0.level && is_open {
+                *entry = (secret.clone(), exchange);
             }
         }
     }
-    for ((operation, name), (level, exchange)) in shown {
+    for ((operation, name), (secret, exchange)) in shown {
         let whom = if exchange.caller == "nobody" { "everybody" } else { "its caller" };
         let message = format!("the answer of `{operation}` shows `{name}` to {whom}");
         let finding = Finding::new(&rules::SECRET_SHOWN, &operation, message)
             .part(format!("field {name}"))
-            .level(level);
+            .level(secret.level)
+            .fact(secret.why);
         let finding = finding.shown_by(asker.evidence(exchange));
         review.found(finding.mended_by("declare a response model that leaves it out"));
     }
@@ -213,18 +181,12 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, StatusCode};
-    use serde_json::{Value, json};
 
     use super::*;
 
     fn answer(status: u16, body: String) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
         Answer { status, headers: HeaderMap::new(), body: body.into(), is_cut: false }
-    }
-
-    fn names(caller: &str, body: &Value) -> Vec<(String, Level)> {
-        let (question, answer) = (Question::get("/"), answer(200, body.to_string()));
-        secrets(&Exchange { caller: caller.to_owned(), question, answer }).into_iter().collect()
     }
 
     #[test]
@@ -246,19 +208,5 @@ mod tests {
             assert!(told(&answer(500, body.to_owned())).is_none(), "{body}");
         }
         assert!(told(&answer(200, "Traceback (most recent call last)".to_owned())).is_none());
-    }
-
-    #[test]
-    fn secrets_in_answers() {
-        let body = json!({
-            "id": 1, "note": "$2b$12$abcdefghijklmnopqrstuv", "password": "********", "secret_key": "s3cret",
-            "users": [{"hashed_password": "abcdef"}],
-        });
-        let levels =
-            |caller: &str| names(caller, &body).into_iter().map(|(_, level)| level).collect::<Vec<_>>();
-        let all: Vec<_> = names("alice", &body).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(all, ["hashed_password", "note", "secret_key"]);
-        assert_eq!(levels("alice"), [Level::High, Level::High, Level::Low]);
-        assert_eq!(levels("nobody"), [Level::High; 3]);
     }
 }

@@ -1,5 +1,7 @@
 //! What check creates, and removes again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use http::Method;
 use mantlet_contract::model::{Shape, ShapeId};
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use super::{
     answers::{Item, scalar},
     asker::{Asker, Exchange, Identity},
     operations::{Known, Parameter, kind_of_table},
+    sights::{self, Sight},
     values::Amount,
     words::{is_id, is_owner, noun_of_id, simple, singular},
     world::{App, Seen},
@@ -35,6 +38,8 @@ pub(super) struct Created {
     pub(super) by: Identity,
     pub(super) made: Exchange,
     is_gone: bool,
+    /// Why it could not be removed.
+    why: String,
 }
 
 /// What was created, in order.
@@ -46,7 +51,7 @@ pub(super) struct Ledger {
 }
 
 /// A path without the names of its parameters: `/orders/{}`.
-fn template(path: &str) -> String {
+pub(super) fn template(path: &str) -> String {
     let mut plain = String::new();
     let mut is_inside = false;
     for c in path.trim_end_matches('/').chars() {
@@ -147,6 +152,15 @@ impl Created {
         Item { kinds: self.kinds.clone(), object, operation: self.creator, target, is_listed: false }
     }
 
+    fn by_what(&self) -> Creator {
+        Creator { at: self.creator, kinds: self.kinds.clone() }
+    }
+
+    /// As a caller sees it now.
+    async fn look(&self, app: &App<'_>, asker: &mut Asker<'_>, caller: Option<&Identity>) -> Option<Sight> {
+        sights::look(app, asker, &self.by_what(), self, caller).await
+    }
+
     pub(super) fn id(&self) -> &str {
         self.values.last().map_or("", String::as_str)
     }
@@ -226,6 +240,7 @@ impl Ledger {
             by: caller.clone(),
             made,
             is_gone: false,
+            why: String::new(),
         });
         Some(self.all.len() - 1)
     }
@@ -338,61 +353,128 @@ impl Ledger {
         marked.rev().filter_map(|item| item.key(parameter, &app.maker)).find(is_new)
     }
 
-    /// Removes everything that is still there, the newest first. Says what could not be removed.
-    pub(super) async fn clean(&mut self, app: &App<'_>, asker: &mut Asker<'_>) -> Vec<String> {
-        asker.clean(true);
-        let mut left: Vec<String> = Vec::new();
+    /// Removes everything that is still there, the newest first.
+    pub(super) async fn clean(&mut self, app: &App<'_>, asker: &mut Asker<'_>) {
+        let was_cleaning = asker.clean(true);
         for at in (0..self.all.len()).rev() {
             let Some(created) = self.all.get(at).filter(|created| !created.is_gone).cloned() else {
                 continue;
             };
-            let Some(made_by) = app.known.get(created.creator) else { continue };
-            let creator = Creator { at: created.creator, kinds: created.kinds.clone() };
-            let mut why = "the contract has no operation that removes it".to_owned();
-            let mut is_gone = false;
-            for (remover, values) in consumers(app, &creator, made_by) {
-                let Some(known) = app.known.get(remover).filter(|known| known.method == Method::DELETE)
-                else {
-                    continue;
-                };
-                if !known.path.trim_end_matches('/').ends_with('}') {
-                    continue;
-                }
-                let values = created.values_for(values);
-                let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new())
-                else {
-                    continue;
-                };
-                match asker.ask(&known.name(), Some(&created.by), question).await {
-                    Some(removed)
-                        if removed.is_success() || matches!(removed.answer.status.as_u16(), 404 | 410) =>
-                    {
-                        is_gone = true;
-                        break;
-                    }
-                    Some(removed) => {
-                        why = format!("`{}` answered {}", known.name(), removed.answer.status.as_u16());
-                    }
-                    None => why = format!("`{}` did not answer", known.name()),
-                }
-            }
-            if is_gone {
-                self.is_gone(at);
-            } else {
-                left.push(format!(
-                    "`{}` made `{}`, and it is still there: {why}",
-                    made_by.name(),
-                    created.id()
-                ));
+            let removed = remove(app, asker, &created).await;
+            if let Some(created) = self.all.get_mut(at) {
+                created.is_gone = removed.is_ok();
+                created.why = removed.err().unwrap_or_default();
             }
         }
+        asker.clean(was_cleaning);
+    }
+
+    /// Forgets what went away with something else: a comment with its article. For what is left, who but its creator is
+    /// shown it; the place of each in the ledger.
+    pub(super) async fn witnesses<'i>(
+        &mut self,
+        app: &App<'_>,
+        asker: &mut Asker<'_>,
+        identities: &'i [Identity],
+    ) -> BTreeMap<usize, Option<&'i Identity>> {
+        let was_cleaning = asker.clean(true);
+        let mut witnesses = BTreeMap::new();
+        for at in 0..self.all.len() {
+            let Some(created) = self.all.get(at).filter(|created| !created.is_gone).cloned() else {
+                continue;
+            };
+            let own = created.look(app, asker, Some(&created.by)).await;
+            if own.is_some_and(|own| own.is_missing()) {
+                self.is_gone(at);
+                continue;
+            }
+            for caller in [None].into_iter().chain(identities.iter().map(Some)) {
+                let seen = created.look(app, asker, caller).await;
+                if seen.is_some_and(|seen| seen.is_there()) {
+                    witnesses.insert(at, caller);
+                    break;
+                }
+            }
+        }
+        asker.clean(was_cleaning);
+        witnesses
+    }
+
+    /// Says what is left, once the accounts that these names have are closed.
+    pub(super) async fn left(
+        &mut self,
+        app: &App<'_>,
+        asker: &mut Asker<'_>,
+        witnesses: &BTreeMap<usize, Option<&Identity>>,
+        closed: &BTreeSet<&str>,
+    ) -> Vec<String> {
+        let was_cleaning = asker.clean(true);
+        let mut objects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for at in 0..self.all.len() {
+            let Some(created) = self.all.get(at).filter(|created| !created.is_gone).cloned() else {
+                continue;
+            };
+            let is_closed = closed.contains(created.by.name.as_str());
+            let caller = witnesses.get(&at).copied();
+            let caller = if is_closed { caller } else { Some(Some(&created.by)) };
+            let seen = match caller {
+                Some(caller) => created.look(app, asker, caller).await,
+                None => None,
+            };
+            if seen.as_ref().is_some_and(Sight::is_missing) {
+                self.is_gone(at);
+                continue;
+            }
+            let name = app.known.get(created.creator).map(Known::name).unwrap_or_default();
+            let why = &created.why;
+            let what = match () {
+                () if seen.is_some_and(|seen| seen.is_there()) => format!(", still there: {why}"),
+                () if is_closed => format!(
+                    ". The account that made it is closed, and no other user is shown whether that removed it: {why}"
+                ),
+                () => format!(", which may still be there: {why}"),
+            };
+            objects.entry((name, what)).or_default().push(format!("`{}`", created.id()));
+        }
+        let mut left: Vec<String> = objects
+            .into_iter()
+            .map(|((name, what), ids)| format!("`{name}` made {}{what}", ids.join(", ")))
+            .collect();
         for name in std::mem::take(&mut self.unknown) {
             left.push(format!(
-                "`{name}` may have made an object whose id its answer does not say, and which is still there"
+                "`{name}` may have made an object whose id its answer does not say, and which may still be there"
             ));
         }
-        asker.clean(false);
-        left.reverse();
+        asker.clean(was_cleaning);
         left
     }
+}
+
+/// Removes an object, or says why it could not be removed.
+async fn remove(app: &App<'_>, asker: &mut Asker<'_>, created: &Created) -> Result<(), String> {
+    let mut why = "the contract has no operation that removes it".to_owned();
+    let (creator, Some(made_by)) = (created.by_what(), app.known.get(created.creator)) else {
+        return Err(why);
+    };
+    for (remover, values) in consumers(app, &creator, made_by) {
+        let known = app.known.get(remover);
+        let Some(known) = known.filter(|known| known.method == Method::DELETE && known.is_about_itself())
+        else {
+            continue;
+        };
+        let values = created.values_for(values);
+        let Some(question) = known.request(&app.maker, &values, Amount::Required, &|_| Vec::new()) else {
+            continue;
+        };
+        match asker.ask(&known.name(), Some(&created.by), question).await {
+            Some(removed) if removed.is_success() || matches!(removed.answer.status.as_u16(), 404 | 410) => {
+                return Ok(());
+            }
+            Some(removed) => {
+                why = format!("`{}` answered {}", known.name(), removed.answer.status.as_u16());
+            }
+            None => why = format!("`{}` did not answer", known.name()),
+        }
+    }
+    Err(why)
 }

@@ -10,8 +10,11 @@
 mod accounts;
 mod answers;
 mod asker;
+mod assignment;
 mod authentication;
+mod cookies;
 mod errors;
+mod existence;
 mod functions;
 mod ledger;
 mod limits;
@@ -19,23 +22,32 @@ mod operations;
 mod ownership;
 mod people;
 mod properties;
+mod roles;
+mod secrets;
+mod sights;
 mod surface;
+mod telling;
 mod token;
 mod values;
 mod words;
 mod world;
 mod writes;
 
+use std::collections::BTreeSet;
+
 use mantlet_contract::{model::Contract, objects};
 
-pub use self::asker::{Credential, Identity};
 use self::{
-    accounts::Account,
+    accounts::{Account, Closed},
     asker::Asker,
     ledger::{Creator, Ledger},
     ownership::Pair,
     values::Maker,
     world::{App, Seen},
+};
+pub use self::{
+    asker::{Credential, Identity},
+    secrets::of_environment,
 };
 use crate::{
     client::Client,
@@ -56,6 +68,8 @@ pub struct Options<'o> {
     pub identities: Vec<Identity>,
     /// Whether accounts and objects may be made, changed and removed.
     pub writes: bool,
+    /// What the environment of the app has as secrets: see [`of_environment`].
+    pub secrets: Vec<String>,
     /// Whether the operator has ended it: then nothing new is begun. It is asked before each request.
     pub is_over: &'o (dyn Fn() -> bool + Sync),
 }
@@ -69,8 +83,13 @@ const ROWS: [Row; 5] = [
     Row::Practice(Practice::Limits),
 ];
 
-/// Reviews a running app.
-pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, review: &mut Review) {
+/// Reviews a running app. `Err` says why it did not answer at all.
+pub async fn review(
+    facts: &Facts<'_>,
+    client: Client,
+    options: &Options<'_>,
+    review: &mut Review,
+) -> Result<(), String> {
     let contract = facts.contract;
     let tag = if options.writes { accounts::random(6) } else { "absent".to_owned() };
     let proposals = objects::find(contract).tables.into_iter().flat_map(|table| table.proposals).collect();
@@ -80,35 +99,31 @@ pub async fn review(facts: &Facts<'_>, client: Client, options: &Options<'_>, re
     for identity in &options.identities {
         asker.hide_credential(identity);
     }
-    if !is_there(&app, &mut asker, review).await {
-        return;
+    asker.look_for(&options.secrets);
+    if let Err(why) = is_there(&mut asker).await {
+        for row in Row::all() {
+            review.unjudged(row, format!("the running app was not asked: {why}"));
+        }
+        return if (options.is_over)() { Ok(()) } else { Err(why) };
     }
     let mut run =
         Run { contract, app: &app, accounts: Vec::new(), ledger: Ledger::default(), creators: Vec::new() };
     run.all(&mut asker, options, review).await;
-    for left in run.ledger.clean(&app, &mut asker).await {
-        review.note(left);
-    }
-    run.close(&mut asker, review).await;
+    run.end(&mut asker, options, review).await;
     errors::review(&asker, review);
+    // The handler of an operation is where its findings are mended.
+    review.locate(|finding| app.known.iter().find(|known| known.name() == finding.subject)?.place());
     finish(&asker, options, review);
+    Ok(())
 }
 
-/// Whether the app answers at all.
-async fn is_there(app: &App<'_>, asker: &mut Asker<'_>, review: &mut Review) -> bool {
-    let root = crate::exchange::Question::get("/");
-    if asker.ask("GET /", None, root).await.is_some() {
-        return true;
+/// Whether the app answers at all, or why not.
+async fn is_there(asker: &mut Asker<'_>) -> Result<(), String> {
+    if asker.ask("GET /", None, crate::exchange::Question::get("/")).await.is_some() {
+        return Ok(());
     }
-    let why = asker
-        .silent()
-        .next()
-        .map_or_else(|| "it was ended before it began".to_owned(), |(_, why)| why.to_owned());
-    for row in Row::all() {
-        review.unjudged(row, format!("the running app was not asked: {why}"));
-    }
-    let _ = app;
-    false
+    let why = asker.silent().next().map(|(_, why)| why.to_owned());
+    Err(why.unwrap_or_else(|| "it was ended before it began".to_owned()))
 }
 
 fn finish(asker: &Asker<'_>, options: &Options<'_>, review: &mut Review) {
@@ -152,6 +167,8 @@ impl Run<'_> {
                         users.push(account.identity.clone());
                         self.accounts.push(account);
                     }
+                    // It was not tried, or not to its end.
+                    Err(_) if asker.is_over() => break,
                     Err(why) => {
                         review.note(why.clone());
                         review.unjudged(Row::Owasp(Owasp::Api1), format!("there are no two users: {why}"));
@@ -219,8 +236,7 @@ impl Run<'_> {
         if options.writes {
             match accounts::make(self.app, asker, "carol").await {
                 Ok(account) => {
-                    let (dave, _) =
-                        writes::roles_of_account(self.contract, self.app, asker, &account, review).await;
+                    let dave = roles::review(self.contract, self.app, asker, &account, review).await;
                     self.accounts.extend(dave);
                     self.accounts.push(account);
                     own = self.accounts.last();
@@ -284,20 +300,32 @@ impl Run<'_> {
         }
         let (app, creators, ledger) = (self.app, &self.creators, &mut self.ledger);
         writes::review(self.contract, app, asker, pair, is_ordinary, creators, ledger, review).await;
-        writes::mass_assignment(app, asker, pair, creators, ledger, review).await;
+        assignment::review(app, asker, pair, creators, ledger, review).await;
     }
 
-    /// Closes the accounts that check made.
-    async fn close(&mut self, asker: &mut Asker<'_>, review: &mut Review) {
+    /// Removes what check made, and says what is left.
+    async fn end(&mut self, asker: &mut Asker<'_>, options: &Options<'_>, review: &mut Review) {
+        let Self { app, accounts, ledger, .. } = self;
+        ledger.clean(app, asker).await;
+        let witnesses = ledger.witnesses(app, asker, &options.identities).await;
         asker.clean(true);
-        for account in self.accounts.iter().rev() {
-            if !accounts::close(self.app, asker, account).await {
-                review.note(format!(
-                    "the account `{}` that check made is still there: the app did not close it",
-                    account.username
-                ));
+        let (mut closed, mut open) = (BTreeSet::new(), Vec::new());
+        for account in accounts.iter().rev() {
+            match accounts::close(app, asker, account).await {
+                Closed::Yes => {
+                    closed.insert(account.identity.name.as_str());
+                }
+                Closed::No => open.push((account, "is still there")),
+                Closed::Unknown => open.push((account, "may still be there")),
             }
         }
         asker.clean(false);
+        for left in ledger.left(app, asker, &witnesses, &closed).await {
+            review.note(left);
+        }
+        for (account, what) in open {
+            let name = &account.username;
+            review.note(format!("the account `{name}` that check made {what}: the app did not close it"));
+        }
     }
 }

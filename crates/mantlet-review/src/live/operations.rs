@@ -16,7 +16,7 @@ use super::{
     values::{Amount, Maker, Wishes},
     words::{is_doing, is_for_administrators, is_login, may_be_for_administrators, noun_of_id, singular},
 };
-use crate::exchange::Question;
+use crate::{exchange::Question, finding::Place};
 
 /// What does not stand for itself in a path or a query.
 const ENCODED: &AsciiSet =
@@ -155,6 +155,17 @@ impl<'c> Known<'c> {
     /// As findings name it.
     pub(super) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
+    }
+
+    /// Whether it is about an object itself, and not about something that is done with it.
+    pub(super) fn is_about_itself(&self) -> bool {
+        self.path.trim_end_matches('/').ends_with('}')
+    }
+
+    /// Where its handler stands.
+    pub(super) fn place(&self) -> Option<Place> {
+        let handler = self.operation.handler.as_ref()?;
+        Some(Place { file: handler.file.clone(), line: Some(handler.line) })
     }
 
     /// Whether its contract says that it is for callers who are known.

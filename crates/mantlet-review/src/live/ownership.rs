@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{
     answers::{Item, field_of, is_same, leaves, scalar},
     asker::{Asker, Exchange, Identity},
+    existence,
     operations::{Known, Parameter, kind_of_table, with_query},
     values::Amount,
     words::{is_owner, is_private, is_user, says_that_it_is_public, simple},
@@ -58,13 +59,13 @@ pub(super) async fn review(
     review: &mut Review,
 ) {
     let row = Row::Owasp(Owasp::Api1);
-    let (mut judged, mut without) = (0, Vec::new());
+    let (mut judged, mut without, mut of_all) = (0, Vec::new(), Vec::new());
     for known in app.known.iter().filter(|known| known.is_safe() && !known.parameters.is_empty()) {
         if asker.is_over() {
             break;
         }
         let fillings = app.fillings(pair.owner_seen, known, OBJECTS);
-        let mut is_judged = false;
+        let (mut is_judged, mut is_of_all) = (false, false);
         for filling in fillings {
             match one(contract, app, asker, pair, known, &filling).await {
                 Verdict::Found(finding) => {
@@ -73,12 +74,21 @@ pub(super) async fn review(
                     break;
                 }
                 Verdict::Right => is_judged = true,
+                Verdict::Refused(told) => {
+                    is_judged = true;
+                    if let Some(told) = told {
+                        review.found(*told);
+                    }
+                }
+                Verdict::OfAll => is_of_all = true,
                 Verdict::Unjudged(Some(why)) => review.unjudged(row, format!("`{}`: {why}", known.name())),
                 Verdict::Unjudged(None) => {}
             }
         }
         if is_judged {
             judged += 1;
+        } else if is_of_all {
+            of_all.push(known.name());
         } else {
             without.push(known.name());
         }
@@ -92,10 +102,18 @@ pub(super) async fn review(
     lists(app, asker, pair, nobody, is_ordinary, review);
     review.looked(row, "operations that read by an id, asked as two users", judged);
     if !without.is_empty() {
-        let (count, some) = (without.len(), without.iter().take(5).cloned().collect::<Vec<_>>().join("`, `"));
-        let more = if count > 5 { format!(" and {} more", count - 5) } else { String::new() };
-        review.unjudged(row, format!("no object of a user was seen for `{some}`{more}"));
+        review.unjudged(row, format!("no object of a user was seen for {}", some(&without)));
     }
+    if !of_all.is_empty() {
+        review.unjudged(row, format!("all users see the objects of {}: that says nothing", some(&of_all)));
+    }
+}
+
+/// The first of these operations, and how many there are besides.
+fn some(names: &[String]) -> String {
+    let more = names.len().saturating_sub(5);
+    let some = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join("`, `");
+    if more > 0 { format!("`{some}` and {more} more") } else { format!("`{some}`") }
 }
 
 /// Lists that show the other user objects that name the owner. People who work together are shown each other's; two
@@ -136,14 +154,18 @@ fn lists(
         let finding = exchange
             .into_iter()
             .fold(finding, |finding, exchange| finding.shown_by(asker.evidence(exchange)));
-        review.found(app.closed(finding, known));
+        review.found(app.closed(finding, known, Some(&Value::Object(item.object.clone()))));
     }
 }
 
-pub(super) enum Verdict {
+enum Verdict {
     Found(Box<Finding>),
-    /// The other user does not get it, or may.
+    /// The other user does not get it. If an answer tells that it exists: that.
+    Refused(Option<Box<Finding>>),
+    /// The other user is answered without it, or about something else.
     Right,
+    /// It is for all to see.
+    OfAll,
     /// Nothing is known, or not enough, and why.
     Unjudged(Option<String>),
 }
@@ -180,7 +202,9 @@ async fn one(
         return Verdict::Unjudged(Some("the app answered 429: too many requests".to_owned()));
     }
     if !other.is_success() {
-        return Verdict::Right;
+        return Verdict::Refused(
+            existence::review(asker, pair, known, [&owned, &other], [&question, &absent]).await,
+        );
     }
     let Some(again) = asker.ask(&name, Some(pair.owner), question.clone()).await else { return nothing };
     let Some(nobody) = asker.ask(&name, None, question.clone()).await else { return nothing };
@@ -199,7 +223,7 @@ async fn one(
     let shows_private = same.iter().any(|place| is_private(field_of(place)));
     // What members show each other of themselves is shared, too.
     if whose.is_shared || is_user && !shows_private {
-        return Verdict::Right;
+        return Verdict::OfAll;
     }
     let (rule, level) = match (whose.why.is_some(), is_open) {
         (true, false) => (rule_of(known, &rules::OBJECT_OF_ANOTHER), Level::High),
@@ -207,7 +231,7 @@ async fn one(
         // What everybody may read may be public: only what is plainly private says something.
         (true, true) if shows_private => (&rules::OBJECT_WITHOUT_LOGIN, Level::High),
         (true, true) => (&rules::OBJECT_WITHOUT_LOGIN, Level::Low),
-        (false, true) => return Verdict::Right,
+        (false, true) => return Verdict::OfAll,
     };
     let message = if is_open {
         format!("`{name}` shows an object of `{}` to everybody", pair.owner.name)
@@ -221,7 +245,7 @@ async fn one(
     for exchange in [&owned, if is_open { &nobody } else { &other }, &absent] {
         finding = finding.shown_by(asker.evidence(exchange));
     }
-    Verdict::Found(Box::new(app.closed(finding, known)))
+    Verdict::Found(Box::new(app.closed(finding, known, object.as_ref())))
 }
 
 /// An operation for administrators that a user calls is a function, not only an object.
@@ -413,7 +437,7 @@ async fn by_query(
             for exchange in [&owned, &other, &absent] {
                 finding = finding.shown_by(asker.evidence(exchange));
             }
-            return Verdict::Found(Box::new(app.closed(finding, known)));
+            return Verdict::Found(Box::new(app.closed(finding, known, Some(&body))));
         }
     }
     nothing

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The shape of one object in the answer of an operation, if it is declared.
-fn declared<'c>(maker: &Maker<'c>, known: &Known<'_>) -> Option<BTreeSet<&'c str>> {
+pub(super) fn declared<'c>(maker: &Maker<'c>, known: &Known<'_>) -> Option<BTreeSet<&'c str>> {
     let response = known
         .operation
         .responses

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{Client, Target},
-    exchange::Question,
+    exchange::{Answer, Question},
     finding::Finding,
     review::{Review, Row},
     rule::{Level, Owasp, Practice, live as rules},
@@ -118,30 +118,50 @@ fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review
 
 async fn https(asker: &mut Asker<'_>, review: &mut Review) {
     let row = Row::Practice(Practice::Https);
-    if !asker.is_https() {
-        let why = if asker.is_loopback() {
-            "the app was asked on this machine, over plain HTTP: what stands in front of it in production was not seen"
-        } else {
-            "the app was asked over plain HTTP"
-        };
-        review.unjudged(row, why);
-        if !asker.is_loopback()
-            && let Some(answer) = asker.ask("GET /", None, Question::get("/")).await
-        {
-            review.looked(row, "answers over plain HTTP", 1);
-            if !answer.answer.header("location").is_some_and(|place| place.starts_with("https://")) {
-                let message = "plain HTTP is answered, and not redirected to HTTPS";
-                let finding = Finding::new(&rules::NO_HTTPS, "GET /", message);
-                review.found(finding.shown_by(asker.evidence(&answer)).mended_by(rules::NO_HTTPS.remedy));
-            }
-        }
-        return;
-    }
     let Some(answer) = asker.ask("GET /", None, Question::get("/")).await else {
         review.unjudged(row, "the app did not answer `GET /`");
         return;
     };
+    if !asker.is_https() {
+        let is_judged = !asker.is_loopback() || leads_to_https(&answer.answer);
+        if is_judged {
+            plain(asker, "GET /", &answer, review);
+        } else {
+            review.unjudged(row, "the app was asked on this machine, over plain HTTP: what stands in front of it in production was not seen");
+        }
+        return;
+    }
     review.looked(row, "answers over HTTPS", 1);
+    let Target::Tcp { host, port, .. } = asker.target().clone() else { return };
+    if is_public(asker.name()) {
+        hsts(asker, &answer, review);
+    } else {
+        // RFC 6797, section 8.1.1: not from an IP address. And `localhost` is for what is developed here.
+        let why = "HSTS is for public names, and the app was asked by another one: see `host.allow`";
+        review.unjudged(row, why);
+    }
+    // The same host over plain HTTP: at the usual port, or at the same one, where some servers take both.
+    let port = if port == 443 { 80 } else { port };
+    let name = HeaderValue::try_from(asker.name());
+    let mut client = Client::new(Target::Tcp { host, port, is_https: false });
+    if let Ok(name) = name {
+        client = client.to_host(name);
+    }
+    let question = Question::get("/");
+    if let Ok(answer) = client.ask(&question).await {
+        let answer = Exchange { caller: "nobody".to_owned(), question, answer };
+        plain(asker, &format!("port {port}"), &answer, review);
+    }
+}
+
+/// Whether a name may be known to everybody: not an IP address, and not a name of one machine or one network (RFC 6761, 6762).
+fn is_public(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit_once('.').map(|(_, last)| last.to_ascii_lowercase());
+    let is_special = |last: &str| matches!(last, "localhost" | "local" | "internal");
+    name.parse::<std::net::IpAddr>().is_err() && last.is_some_and(|last| !is_special(&last))
+}
+
+fn hsts(asker: &Asker<'_>, answer: &Exchange, review: &mut Review) {
     let said = answer.answer.header("strict-transport-security").unwrap_or_default().to_ascii_lowercase();
     let age = said
         .split(';')
@@ -152,21 +172,27 @@ async fn https(asker: &mut Asker<'_>, review: &mut Review) {
             None => "no `Strict-Transport-Security` is sent".to_owned(),
         };
         let finding = Finding::new(&rules::NO_HSTS, "GET /", message);
-        review.found(finding.shown_by(asker.evidence(&answer)).mended_by(rules::NO_HSTS.remedy));
+        review.found(finding.shown_by(asker.evidence(answer)).mended_by(rules::NO_HSTS.remedy));
     }
-    // The same host over plain HTTP, at its usual port.
-    if let Some(Target::Tcp { host, port: 443, .. }) = Some(asker.target().clone()) {
-        let mut plain = Client::new(Target::Tcp { host, port: 80, is_https: false });
-        if let Ok(answer) = plain.ask(&Question::get("/")).await {
-            review.looked(row, "answers over plain HTTP", 1);
-            if !answer.header("location").is_some_and(|place| place.starts_with("https://")) {
-                let message = "port 80 answers, and does not redirect to HTTPS";
-                review.found(
-                    Finding::new(&rules::NO_HTTPS, "port 80", message).mended_by(rules::NO_HTTPS.remedy),
-                );
-            }
-        }
+}
+
+/// Judges an answer over plain HTTP.
+fn plain(asker: &Asker<'_>, subject: &str, exchange: &Exchange, review: &mut Review) {
+    review.looked(Row::Practice(Practice::Https), "answers over plain HTTP", 1);
+    let answer = &exchange.answer;
+    // A port that is for TLS alone says so (RFC 9110 and what servers do: 400, 403, 421, 426).
+    let is_refused = matches!(answer.status.as_u16(), 400 | 403 | 421 | 426);
+    if is_refused || leads_to_https(answer) {
+        return;
     }
+    let message = "plain HTTP is answered, and not redirected to HTTPS";
+    let finding = Finding::new(&rules::NO_HTTPS, subject, message);
+    review.found(finding.shown_by(asker.evidence(exchange)).mended_by(rules::NO_HTTPS.remedy));
+}
+
+fn leads_to_https(answer: &Answer) -> bool {
+    let place = answer.header("location");
+    answer.status.is_redirection() && place.is_some_and(|place| place.starts_with("https://"))
 }
 
 /// Operations that answer somebody, each once.

@@ -1,6 +1,6 @@
 //! Words in names of fields, parameters and paths. A word chooses what is tried; it proves nothing.
 
-pub(super) use mantlet_contract::names::{parts, simple};
+pub(super) use mantlet_contract::names::{parts, simple, singular};
 
 /// Of paths and tags that are for administrators and for nobody else.
 const ADMINISTRATORS: [&str; 7] =
@@ -91,22 +91,6 @@ const DOING: [&str; 27] = [
 const KEYS: [&str; 10] = ["id", "uuid", "guid", "pk", "userid", "key", "slug", "number", "code", "ref"];
 /// Last words of a name by which one of many is meant.
 const IDS: [&str; 9] = ["code", "guid", "id", "key", "number", "pk", "ref", "slug", "uuid"];
-
-/// The singular of a noun, in lower case and without punctuation.
-pub(super) fn singular(noun: &str) -> String {
-    let plain = simple(noun);
-    let is_plural =
-        plain.len() > 3 && plain.ends_with('s') && !plain.ends_with("ss") && !plain.ends_with("us");
-    if !is_plural {
-        return plain;
-    }
-    for (plural, one) in [("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")] {
-        if let Some(stem) = plain.strip_suffix(plural).filter(|stem| stem.len() > 1) {
-            return format!("{stem}{one}");
-        }
-    }
-    plain.strip_suffix('s').unwrap_or(&plain).to_owned()
-}
 
 fn has(name: &str, known: &[&str]) -> bool {
     parts(name).iter().any(|word| known.contains(&word.as_str()))
@@ -217,6 +201,20 @@ pub(super) fn is_owner(name: &str) -> bool {
     ) || plain.starts_with("owner") && is_id(name)
 }
 
+/// Whether a field at this place may say whose an object is: `owner_id`, `author.username`, `uploaded_by`.
+pub(super) fn names_owner(place: &str) -> bool {
+    let mut steps = place.split('.').filter(|step| !step.is_empty()).rev();
+    let is_it = |name: &str| {
+        let words = parts(name);
+        let has = |all: &[&str]| words.iter().any(|word| all.contains(&word.as_str()));
+        is_owner(name)
+            || has(&["author", "creator", "owner", "tenant"])
+            || words.last().is_some_and(|last| last == "by")
+    };
+    let Some(last) = steps.next() else { return false };
+    is_it(last) || (is_id(last) || is_username(last)) && steps.next().is_some_and(is_it)
+}
+
 /// Whether a field holds what nobody but the app should know.
 pub(super) fn is_secret(name: &str) -> bool {
     let words = parts(name);
@@ -241,15 +239,20 @@ mod tests {
 
     #[test]
     fn nouns() {
-        for (word, one) in
-            [("orders", "order"), ("categories", "category"), ("addresses", "address"), ("bus", "bus")]
-        {
-            assert_eq!(singular(word), one);
-        }
         for (name, noun) in
             [("order_id", Some("order")), ("orderId", Some("order")), ("id", None), ("slug", None)]
         {
             assert_eq!(noun_of_id(name).as_deref(), noun, "{name}");
+        }
+    }
+
+    #[test]
+    fn owners() {
+        for place in ["owner_id", ".user_id", ".article.author.username", ".uploaded_by", "tenantId"] {
+            assert!(names_owner(place), "{place}");
+        }
+        for place in ["title", ".author.bio", ".standby", ""] {
+            assert!(!names_owner(place), "{place}");
         }
     }
 

@@ -6,13 +6,13 @@ use mantlet_contract::objects::{Place, Proposal};
 use serde_json::Value;
 
 use super::{
-    answers::{self, Item, leaves, scalar},
+    answers::{self, Item, field_of, leaves, scalar},
     asker::{Asker, Exchange, Identity},
     operations::{Known, Parameter, Special, encoded, text_of, with_query},
     values::{Amount, Maker},
-    words::{is_email, is_user, is_username, rank_of_key, simple},
+    words::{is_email, is_user, is_username, names_owner, noun_of_id, rank_of_key, simple},
 };
-use crate::finding::Finding;
+use crate::{exchange::Question, finding::Finding, rule::live as rules};
 
 /// Rounds in which ids of answers lead to further answers.
 const ROUNDS: usize = 3;
@@ -50,14 +50,57 @@ pub(super) struct App<'c> {
 }
 
 impl App<'_> {
-    /// A finding with what closes it: a rule that surely follows from the contract, or what its rule says in general.
-    pub(super) fn closed(&self, finding: Finding, known: &Known<'_>) -> Finding {
+    /// A finding about an object, with what closes it: a rule that surely follows from the contract; or else what the author
+    /// has to do, which depends on what the app says of the object.
+    pub(super) fn closed(&self, finding: Finding, known: &Known<'_>, object: Option<&Value>) -> Finding {
         let place = Place { path: known.path.clone(), methods: vec![known.method.as_str().to_owned()] };
-        let remedy = finding.rule.remedy;
-        match self.proposals.iter().find(|proposal| proposal.is_sure() && proposal.is_for(&place)) {
-            Some(rule) => finding.closed_by(rule.to_toml()),
-            None => finding.mended_by(remedy),
+        if let Some(rule) =
+            self.proposals.iter().find(|proposal| proposal.is_sure() && proposal.is_for(&place))
+        {
+            return finding.closed_by(rule.to_toml());
         }
+        let rule = finding.rule;
+        if *rule != rules::OBJECT_OF_ANOTHER && *rule != rules::OBJECT_CHANGED_BY_ANOTHER {
+            return finding.mended_by(rule.remedy);
+        }
+        finding.mended_by(match self.owner_at(known, object) {
+            Some(keys) => format!(
+                "Add an `[[authorization.own]]` rule with {keys}, or check the owner in the handler and answer 404."
+            ),
+            None => "Check the owner in the handler, and answer 404. The gate cannot do so yet: no answer says whose \
+                     the object is. With the owner's id in it, an `[[authorization.own]]` rule could compare that."
+                .to_owned(),
+        })
+    }
+
+    /// Where a rule of the gate finds the owner of an object: in the answer, in the path, or in what the object belongs to.
+    fn owner_at(&self, known: &Known<'_>, object: Option<&Value>) -> Option<String> {
+        let pointer = |place: &String| place.replace('.', "/");
+        let shown = object.map(leaves).unwrap_or_default();
+        // Not one of a list.
+        let is_single = |place: &str| !place.split('.').any(|step| step.parse::<usize>().is_ok());
+        let mut shown = shown.iter().filter(|(place, value)| is_single(place) && scalar(value).is_some());
+        if let Some((place, _)) = shown.clone().find(|(place, _)| names_owner(place)) {
+            return Some(format!("`owner = \"response:{}\"`", pointer(place)));
+        }
+        let of_user =
+            known.parameters.iter().find(|parameter| parameter.kinds.iter().any(|kind| is_user(kind)));
+        if let Some(parameter) = of_user {
+            return Some(format!("`owner = \"path:{}\"`", parameter.name));
+        }
+        shown.find_map(|(place, _)| {
+            let noun = noun_of_id(field_of(place))?;
+            let above = self.known.iter().find(|one| {
+                let [parameter] = one.parameters.as_slice() else { return false };
+                one.is_safe() && one.is_about_itself() && parameter.kinds.contains(&noun)
+            })?;
+            let parameter = &above.parameters.first()?.name;
+            let fields = super::properties::declared(&self.maker, above)?;
+            let owner = fields.into_iter().find(|name| names_owner(name))?;
+            let read =
+                above.path.replace(&format!("{{{parameter}}}"), &format!("{{response:{}}}", pointer(place)));
+            Some(format!("`owner = \"response:/{owner}\"` and `read = \"{read}\"`"))
+        })
     }
 
     /// Asks as a caller for everything that can be read without changing anything. What says that it is for administrators
@@ -96,15 +139,11 @@ impl App<'_> {
         seen: &mut Seen,
     ) -> Option<()> {
         let known = self.known.get(at)?;
-        let wishes = |_: &str| Vec::new();
-        let question = known.request(&self.maker, values, Amount::Required, &wishes)?;
+        let question = self.first_page(known, values)?;
         let size = known.page_size(&self.maker);
         let mut page = 0;
         loop {
             let mut question = question.clone();
-            if let Some((name, most)) = &size {
-                question = with_query(question, name, &most.to_string());
-            }
             if let (Some((name, is_page)), true) = (known.next_page(), page > 0) {
                 let most = size.as_ref().map_or(20, |(_, most)| *most);
                 let at = if is_page { page + 1 } else { page * most };
@@ -137,6 +176,22 @@ impl App<'_> {
                 return Some(());
             }
         }
+    }
+
+    /// The name and the address of a user who does not exist.
+    pub(super) fn stranger(&self) -> (String, String) {
+        let name = self.maker.text();
+        let address = format!("{name}@example.com");
+        (name, address)
+    }
+
+    /// A request for as much as the app shows at once.
+    pub(super) fn first_page(&self, known: &Known<'_>, values: &[String]) -> Option<Question> {
+        let question = known.request(&self.maker, values, Amount::Required, &|_| Vec::new())?;
+        Some(match known.page_size(&self.maker) {
+            Some((name, most)) => with_query(question, &name, &most.to_string()),
+            None => question,
+        })
     }
 
     /// By what the app knows the caller.

@@ -34,7 +34,7 @@ mod locks;
 mod manifest;
 mod requirement;
 mod sbom;
-mod secret;
+pub(crate) mod secret;
 mod text;
 mod yaml;
 

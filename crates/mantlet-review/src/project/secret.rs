@@ -12,7 +12,7 @@ use regex::Regex;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Judged {
+pub(crate) enum Judged {
     /// Empty, filled when the app runs, or encrypted.
     Nothing,
     /// A placeholder, or a value that everybody knows: `changethis`, `postgres`.
@@ -131,7 +131,7 @@ pub(super) fn private_key(text: &str) -> Option<(u32, PrivateKey)> {
 }
 
 /// What a value is, that a variable with this name has.
-pub(super) fn judge(name: &str, value: &str) -> Judged {
+pub(crate) fn judge(name: &str, value: &str) -> Judged {
     let value = value.trim();
     if value.len() > MAX_LINE {
         return Judged::Nothing;
@@ -178,7 +178,7 @@ fn credentials_of_url(value: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether a variable with this name holds a secret, and not something about one (`TOKEN_LIFETIME`).
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     const SECRET: &[&str] = &[
         "password",
         "passwd",

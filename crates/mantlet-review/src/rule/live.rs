@@ -11,6 +11,10 @@ rules! {
         "One user changes or removes the object of another",
         "A user who changes the id in a request overwrites or deletes what belongs to another user.",
         "Add an `[[authorization.own]]` rule, or check the owner in the handler and answer 404.";
+    OBJECTS_TOLD = "objects-told", Low, Api1, None, 204,
+        "A refusal tells which objects exist",
+        "An attacker counts the objects of others, and learns which ids to try elsewhere.",
+        "Answer 404 with the same body for what belongs to another user and for what does not exist.";
     OBJECT_WITHOUT_LOGIN = "object-without-login", High, Api2, None, 306,
         "The object of a user is read without a login",
         "A client that guesses an id reads what belongs to a user.",

@@ -84,10 +84,17 @@ impl Subject {
         let asked = AtomicUsize::new(0);
         let is_over = || asked.fetch_add(1, Relaxed) >= ask.most;
         let target = Target::read(&format!("http://{}", self.address)).expect("an address");
-        let options = Options { identities: ask.identities, writes: ask.writes, is_over: &is_over };
+        let options = Options {
+            identities: ask.identities,
+            writes: ask.writes,
+            secrets: Vec::new(),
+            is_over: &is_over,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let facts = Facts { contract: &self.contract };
-        runtime.block_on(live::review(&facts, Client::new(target), &options, &mut review));
+        runtime
+            .block_on(live::review(&facts, Client::new(target), &options, &mut review))
+            .expect("an app that answers");
         (review, asked.load(Relaxed))
     }
 
@@ -222,6 +229,50 @@ fn a_careless_guild() {
         ",
     );
     assert_eq!(review.notes(), [] as [String; 0], "all is removed");
+}
+
+/// Much is for all to see: what is wrong shows when something is changed, as the owner sees it afterwards.
+#[test]
+fn a_careless_market() {
+    let market = Subject::small("market:app", "market:app");
+    let (review, _) = market.review(with_writes());
+    is_exactly(
+        &review,
+        "
+        object-changed-by-another DELETE /ads/{ad_id}
+        object-changed-by-another PATCH /parcels/{parcel_id}
+        secret-shown GET /status field WEBHOOK_SECRET
+        credentials-guessed POST /login
+        ",
+    );
+    let findings = review.findings();
+    let of = |rule: &str, subject: &str| {
+        let mut all = findings.iter().filter(|one| one.rule.id == rule && one.subject == subject);
+        serde_json::to_string(all.next().unwrap_or_else(|| panic!("{rule} {subject}"))).expect("JSON")
+    };
+    let removed = of("object-changed-by-another", "DELETE /ads/{ad_id}");
+    assert!(removed.contains("`PUT /ads/{ad_id}` refuses `bob`, and takes the same of `alice`"), "{removed}");
+    assert!(removed.contains("no answer says whose the object is"), "{removed}");
+    let told = of("objects-told", "GET /parcels/{parcel_id}");
+    assert!(told.contains("answers 403 for an object of another user, and 404"), "{told}");
+    assert!(
+        !serde_json::to_string(&findings).expect("JSON").contains("8f2b7c1d"),
+        "a secret is in the report"
+    );
+    // Of what all see, and all change, nothing is concluded.
+    let row = review.row(Row::Owasp(Owasp::Api1));
+    let unjudged = row.unjudged.join("\n");
+    assert!(unjudged.contains("`PUT /pages/{page_id}`: all users see such an object"), "{unjudged}");
+    assert!(unjudged.contains("all users see the objects of `GET /ads/{ad_id}`"), "{unjudged}");
+    assert_eq!(row.at["operations that change by an id, asked as two users"], 4, "{row:?}");
+    assert_eq!(row.at["operations that read by an id, asked as two users"], 1, "{row:?}");
+    let times = "times of a login, for an account that exists and for one that does not";
+    assert_eq!(review.row(Row::Owasp(Owasp::Api2)).at[times], 1);
+    // Questions went with their ads, ratings with their accounts.
+    let left = market.get("/left");
+    assert!(left.as_object().expect("kinds").values().all(|count| count == 0), "{left}");
+    let [note] = review.notes() else { panic!("{:?}", review.notes()) };
+    assert!(note.starts_with("`POST /parcels` made ") && note.contains("no other user is shown"), "{note}");
 }
 
 /// Accounts that an operator gives, in an app whose objects are already there. Only what reads is asked.

@@ -4,6 +4,7 @@
 //! is kept, and no record of the review gets into the audit file of production.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, IsTerminal as _, Write as _},
     os::unix::process::CommandExt as _,
@@ -148,8 +149,11 @@ async fn at(
 ) -> Result<(), Failure> {
     match place {
         Place::There(target) => {
-            asked(Client::new(target), contract, progress, review).await;
-            Ok(())
+            let is_loopback = target.is_loopback();
+            let client = Client::new(target);
+            // An app on this machine that knows its own name is asked by it. Elsewhere the operator has said the name.
+            let client = if is_loopback { by_name(client, loaded) } else { client };
+            asked(client, contract, progress, review).await
         }
         Place::Alone => {
             let key = PrincipalKey::random()
@@ -162,21 +166,26 @@ async fn at(
                         Target::Tcp { host: host.clone(), port: *port, is_https: false }
                     }
                 };
-                asked(Client::new(target), contract, progress, review).await;
+                asked(Client::new(target), contract, progress, review).await
             })
-            .await
+            .await?
         }
         Place::Gated(configuration) => {
             let mut gate = Gate::start(loaded, configuration, progress.wish).await?;
-            let mut client = Client::new(Target::Unix(gate.socket()));
-            let host = loaded.config.host.allow.iter().find(|host| !host.contains(['*', '/']));
-            if let Some(host) = host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
-                client = client.to_host(host);
-            }
-            asked(client, contract, progress, review).await;
+            let client = by_name(Client::new(Target::Unix(gate.socket())), loaded);
+            let done = asked(client, contract, progress, review).await;
             gate.stop().await;
-            Ok(())
+            done
         }
+    }
+}
+
+/// Asks by the first name in `host.allow` that is one.
+fn by_name(client: Client, loaded: &Loaded<Config>) -> Client {
+    let host = loaded.config.host.allow.iter().find(|host| !host.contains(['*', '/']));
+    match host.and_then(|host| HeaderValue::try_from(host.as_str()).ok()) {
+        Some(host) => client.to_host(host),
+        None => client,
     }
 }
 
@@ -199,14 +208,31 @@ async fn ended(progress: &Progress<'_>) {
     }
 }
 
-async fn asked(client: Client, contract: &Contract, progress: &Progress<'_>, review: &mut Review) {
+async fn asked(
+    client: Client,
+    contract: &Contract,
+    progress: &Progress<'_>,
+    review: &mut Review,
+) -> Result<(), Failure> {
     let wish = progress.wish;
     let is_over = || {
         progress.step();
         wish.is_over()
     };
-    let options = Options { identities: wish.identities.clone(), writes: wish.writes, is_over: &is_over };
-    live::review(&Facts { contract }, client, &options, review).await;
+    let options = Options {
+        identities: wish.identities.clone(),
+        writes: wish.writes,
+        secrets: live::of_environment(std::env::vars_os().filter_map(as_text)),
+        is_over: &is_over,
+    };
+    let address = client.target().base();
+    let done = live::review(&Facts { contract }, client, &options, review).await;
+    done.map_err(|why| Failure::new(format!("not reviewed: the app at {address} does not answer: {why}")))
+}
+
+/// A variable of the environment, if it is text. The app that is started has the same ones.
+fn as_text((name, value): (OsString, OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
 /// How far it is, on a terminal.

@@ -1,6 +1,8 @@
 //! `mantlet check` as a person and as a pipeline use it.
 
 mod accepted;
+mod https;
+mod places;
 mod prove;
 mod reports;
 

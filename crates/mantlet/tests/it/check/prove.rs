@@ -124,11 +124,13 @@ fn what_is_wrong_with_the_arguments_is_said_before_anything_is_asked() {
 }
 
 #[test]
-fn a_target_that_does_not_answer_is_not_judged() {
+fn a_target_that_does_not_answer_is_not_reviewed() {
     // Nothing listens at port 9.
     let typed = Typed::mantlet(["check", "main:app", "--target", "http://127.0.0.1:9"]).shop();
     let finished = typed.finish();
-    assert!(finished.stdout.contains("the running app was not asked"), "{}", finished.stdout);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the app at http://127.0.0.1:9 does not answer"), "{}", finished.stderr);
+    assert_eq!(finished.stdout, "", "no report, and nothing that passes");
 }
 
 /// A service with the API of OSV: the records of the supply chain's tests, two pages for a question.

@@ -65,6 +65,15 @@ impl Authority {
         self.sign_with(file, &params)
     }
 
+    /// Signs a certificate that was good until yesterday.
+    pub(crate) fn sign_expired(&self, file: &str, name: &str) -> Pair {
+        const DAY: Duration = Duration::from_hours(24);
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = (SystemTime::now() - 90 * DAY).into();
+        params.not_after = (SystemTime::now() - DAY).into();
+        self.sign_with(file, &params)
+    }
+
     /// Signs a certificate for a client that has this common name and these alternative names.
     pub(crate) fn sign_client(&self, file: &str, common: &str, alternatives: Vec<SanType>) -> Pair {
         let mut params = CertificateParams::default();
