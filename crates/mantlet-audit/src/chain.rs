@@ -59,6 +59,11 @@ impl Chain {
         self.tree.size()
     }
 
+    /// The link to the last line.
+    pub fn link(&self) -> &str {
+        &self.prev
+    }
+
     /// Adds a record, and returns its line with its end.
     pub fn add(&mut self, record: &[u8]) -> Vec<u8> {
         let mut line = line::write(self.next_seq(), &self.prev, record);
@@ -89,13 +94,14 @@ impl Chain {
     }
 
     /// What the file of seals keeps of a seal over all lines so far.
-    pub fn kept(&self, seal: &Seal, file: u64, offset: u64) -> SealLine {
+    pub fn kept(&self, seal: &Seal, file: u64, offset: u64, closed: bool) -> SealLine {
         SealLine {
             note: seal.note.clone(),
             prev: self.prev.clone(),
             edge: SealLine::edge_of(&self.tree),
             file,
             offset,
+            closed,
         }
     }
 }
@@ -114,7 +120,7 @@ mod tests {
         let (seal, record) = chain.seal(Timestamp::UNIX_EPOCH, &key).unwrap();
         assert!(seal.is_signed_by(&key.public()));
         assert_eq!(Seal::read(&seal.note).as_ref(), Some(&seal));
-        let kept = chain.kept(&seal, 0, 0);
+        let kept = chain.kept(&seal, 0, 0, false);
         let mut again = Chain::after(&kept).unwrap();
         assert_eq!(again.add(&record), chain.add(&record));
         assert_eq!(again.next_seq(), 6);

@@ -105,6 +105,9 @@ pub struct SealLine {
     pub file: u64,
     /// The length of that file.
     pub offset: u64,
+    /// Whether the log was closed before the seal, so that nothing comes after it.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 impl SealLine {

@@ -3,13 +3,13 @@
 //! What a log can prove by itself has an end: whoever holds the key of the next seal may write anything
 //! after the last one. A copy of the seals that lies elsewhere proves more ([`Verifier::expect`]).
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
-    Seal, Tree, base64,
+    Seal, SealLine, Tree, base64,
     key::PublicKey,
     line::{self, Link, link_of, read_seq},
     seal::{EVENT, origin_of},
@@ -54,7 +54,7 @@ pub enum Fault {
     },
     /// A copy of the seals has another seal for so many lines.
     SealDiffers(u64),
-    /// The copy of the seals is of another log.
+    /// It is not the log that is due.
     OtherLog {
         /// What this log is called.
         found: String,
@@ -100,9 +100,9 @@ impl fmt::Display for Fault {
             ),
             Self::SealDiffers(size) => write!(
                 f,
-                "the log has other records than those that the copy of its seals was made for, among its first {size}"
+                "among the first {size} records there are others than those that were sealed"
             ),
-            Self::OtherLog { found, due } => write!(f, "this is the log {found}, and the seals are of {due}"),
+            Self::OtherLog { found, due } => write!(f, "this is the log {found}, and not {due}"),
             Self::Anew { after, why } => write!(
                 f,
                 "this log was begun because {after} could not go on: {why}. Nothing proves that no records were lost in between"
@@ -119,6 +119,8 @@ pub struct Proven {
     pub origin: String,
     /// The number of lines that were read.
     pub lines: u64,
+    /// The number of the line after them.
+    pub end: u64,
     /// The number of seals.
     pub seals: u64,
     /// The number of lines that the last seal covers.
@@ -140,16 +142,49 @@ pub struct Verifier {
     /// The number of a line whose link does not fit: the next line tells which of the two was changed.
     odd: Option<u64>,
     proven: Proven,
-    /// Seals of a copy that are still to come, by their size.
-    expected: BTreeMap<u64, Seal>,
+    /// Seals that are known from elsewhere and still to come.
+    expected: Vec<Source>,
     /// The log differs from the copy. Which line it is, the next two may tell.
     differs: Option<(Fault, u8)>,
     /// The seal of the copy that the next line has to be.
     next: Option<Seal>,
     /// What the log is to be called.
     accepted: Option<String>,
-    /// Seals of the log's own file of seals: they need not be believed, but lines may not be less.
-    sealed: u64,
+}
+
+/// Seals in their order, from a file of seals or a copy.
+struct Source {
+    seals: Box<dyn Iterator<Item = Seal>>,
+    next: Option<Seal>,
+    /// It has seals of this log, or of another one.
+    has_own: bool,
+    other: Option<String>,
+    /// It may hold seals of other logs alone.
+    is_copy: bool,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// The next seal of this log that covers at least so many lines.
+    fn from(&mut self, origin: &str, size: u64) -> Option<&Seal> {
+        while let Some(seal) = self.next.take().or_else(|| self.seals.next()) {
+            if seal.origin != origin {
+                self.other = Some(seal.origin);
+            } else {
+                self.has_own = true;
+                if seal.size >= size {
+                    self.next = Some(seal);
+                    break;
+                }
+            }
+        }
+        self.next.as_ref()
+    }
 }
 
 /// What the verifier reads of a line that opens a log or a file.
@@ -177,25 +212,40 @@ impl Verifier {
         Self::default()
     }
 
-    /// Goes on after a seal that is known from elsewhere: lines before it need not be there.
-    pub fn after(seal: &Seal, tree: Tree, prev: Link) -> Self {
+    /// Goes on after the line of a seal that was kept: lines before it need not be there. None if its parts do
+    /// not fit together.
+    pub fn after(kept: &SealLine) -> Option<Self> {
+        let seal = Seal::read(&kept.note)?;
+        let mut tree = kept.tree(&seal)?;
+        let line = line_of(seal.size, &kept.prev, &seal);
+        tree.push(tree::leaf(&line));
         let proven = Proven {
-            origin: seal.origin.clone(),
+            origin: seal.origin,
             sealed: seal.size,
             sealed_at: Some(seal.time),
             ..Proven::default()
         };
-        Self { tree, prev: Some(prev), proven, ..Self::default() }
+        Some(Self { tree, prev: Some(link_of(&line)), key: Some(seal.next), proven, ..Self::default() })
     }
 
-    /// Expects the seals of a copy that was kept elsewhere.
+    /// Expects the seals of a copy that was kept elsewhere; those of other logs are left out, unless there are no
+    /// others.
     pub fn expect(&mut self, seals: impl IntoIterator<Item = Seal>) {
-        self.expected.extend(seals.into_iter().map(|seal| (seal.size, seal)));
+        // Lines of two files may stand in any order. Of two seals for as many lines, both are held against.
+        let mut seals: Vec<Seal> = seals.into_iter().collect();
+        seals.sort_by(|a, b| (a.size, &a.note).cmp(&(b.size, &b.note)));
+        seals.dedup_by(|a, b| a.note == b.note);
+        self.expect_from(seals.into_iter(), true);
     }
 
-    /// The log's own file of seals says that there are as many lines.
-    pub fn expect_lines(&mut self, sealed: u64) {
-        self.sealed = self.sealed.max(sealed);
+    /// Expects the seals of the log's own file of seals, in their order.
+    pub fn expect_own(&mut self, seals: impl Iterator<Item = Seal> + 'static) {
+        self.expect_from(seals, false);
+    }
+
+    fn expect_from(&mut self, seals: impl Iterator<Item = Seal> + 'static, is_copy: bool) {
+        let seals = Box::new(seals);
+        self.expected.push(Source { seals, next: None, has_own: false, other: None, is_copy });
     }
 
     /// This log is known, even if it was begun because another one could not go on.
@@ -252,6 +302,7 @@ impl Verifier {
         self.prev = Some(link_of(line));
         self.tree.push(tree::leaf(line));
         self.proven.lines += 1;
+        self.proven.end = self.tree.size();
         match &mut self.differs {
             Some((fault, 0)) if self.odd.is_none() => Err(fault.clone()),
             Some((_, left)) => {
@@ -271,32 +322,53 @@ impl Verifier {
             return Err(fault);
         }
         let found = self.tree.size();
-        if let Some(due) = self.accepted.as_ref().filter(|due| found > 0 && **due != self.proven.origin) {
-            return Err(Fault::OtherLog { found: self.proven.origin.clone(), due: due.clone() });
+        let origin = self.proven.origin.clone();
+        if let Some(due) = self.accepted.as_ref().filter(|due| found > 0 && **due != origin) {
+            return Err(Fault::OtherLog { found: origin, due: due.clone() });
         }
-        if found == 0 && self.expected.is_empty() && self.sealed == 0 {
-            return Err(Fault::Empty);
+        let mut sealed = 0;
+        for source in &mut self.expected {
+            // Of no lines it is not known what the log is called.
+            let named = if found == 0 { source.next.take().or_else(|| source.seals.next()) } else { None };
+            let origin = named.as_ref().map_or(origin.as_str(), |seal| &seal.origin).to_owned();
+            sealed = sealed.max(named.as_ref().map_or(0, |seal| seal.size));
+            while let Some(size) = source.from(&origin, 0).map(|seal| seal.size) {
+                sealed = sealed.max(size);
+                source.next = None;
+            }
+            if let Some(due) = source.other.take().filter(|_| source.is_copy && !source.has_own && found > 0) {
+                return Err(Fault::OtherLog { found: origin, due });
+            }
         }
-        let sealed = self.expected.keys().next_back().copied().unwrap_or_default().max(self.sealed);
-        if sealed > found { Err(Fault::CutTail { sealed, found }) } else { Ok(()) }
+        match (sealed, found) {
+            (0, 0) => Err(Fault::Empty),
+            _ if sealed > found => Err(Fault::CutTail { sealed, found }),
+            _ => Ok(()),
+        }
     }
 
-    /// Holds the lines so far against a seal of the copy.
+    /// Holds the lines so far against the seals that are known.
     fn meet(&mut self) -> Result<(), Fault> {
-        let Some(seal) = self.expected.remove(&self.tree.size()) else { return Ok(()) };
-        if self.odd.is_some() {
+        if self.odd.is_some() || self.proven.origin.is_empty() {
             return Ok(());
         }
-        if seal.origin != self.proven.origin {
-            return Err(Fault::OtherLog { found: self.proven.origin.clone(), due: seal.origin });
+        let size = self.tree.size();
+        for source in &mut self.expected {
+            while let Some(seal) = source.from(&self.proven.origin, size) {
+                if seal.size > size {
+                    break;
+                }
+                if seal.root != self.tree.root() {
+                    self.differs = Some((Fault::SealDiffers(size), 1));
+                    return Ok(());
+                }
+                if source.is_copy {
+                    self.proven.met += 1;
+                }
+                self.proven.sealed = self.proven.sealed.max(size);
+                self.next = source.next.take();
+            }
         }
-        if seal.root != self.tree.root() {
-            self.differs = Some((Fault::SealDiffers(seal.size), 1));
-            return Ok(());
-        }
-        self.proven.met += 1;
-        self.proven.sealed = self.proven.sealed.max(seal.size);
-        self.next = Some(seal);
         Ok(())
     }
 

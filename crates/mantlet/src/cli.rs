@@ -597,6 +597,9 @@ pub(crate) struct AuditVerifyArguments {
     /// The log that it has to be, as its first line names it
     #[arg(long, value_name = "NAME")]
     pub(crate) log: Option<String>,
+    /// The first files of the log are elsewhere: begin at the first one that is here, after the seal before it
+    #[arg(long)]
+    pub(crate) partial: bool,
     /// Verify a proof of `mantlet audit prove` instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "log"])]
     pub(crate) proof: Option<PathBuf>,

@@ -44,12 +44,12 @@ impl Log {
     }
 
     fn verify(&self) -> Result<Proven, Fault> {
-        judge(&self.lines, &[], 0)
+        judge(&self.lines, &[], &[])
     }
 
     /// With the copy of the seals of another log: the one before it was tampered with.
     fn verify_with(&self, before: &Self) -> Result<Proven, Fault> {
-        judge(&self.lines, &before.seals, 0)
+        judge(&self.lines, &before.seals, &[])
     }
 
     /// Links and numbers all lines anew from one of them on, and seals them again with the key that a thief
@@ -80,10 +80,12 @@ fn record_of(line: &[u8]) -> Vec<u8> {
     [b"{", &line[head..]].concat()
 }
 
-fn judge(lines: &[Vec<u8>], copy: &[Seal], sealed: u64) -> Result<Proven, Fault> {
+fn judge(lines: &[Vec<u8>], copy: &[Seal], own: &[Seal]) -> Result<Proven, Fault> {
     let mut verifier = Verifier::new();
-    verifier.expect(copy.iter().cloned());
-    verifier.expect_lines(sealed);
+    if !copy.is_empty() {
+        verifier.expect(copy.iter().cloned());
+    }
+    verifier.expect_own(own.to_vec().into_iter());
     for line in lines {
         verifier.line(line)?;
     }
@@ -121,7 +123,7 @@ fn each_changed_byte_is_found() {
             other[index][byte] ^= 1;
             // Nothing comes after the last line: what it says of a seal, a copy of the seals knows.
             let copy = if index + 1 == log.lines.len() { log.seals.as_slice() } else { &[] };
-            let found = judge(&other, copy, 0);
+            let found = judge(&other, copy, &[]);
             let fault = found.expect_err(&format!("byte {byte} of line {index}"));
             let is_there = match fault {
                 Fault::NotALine => true,
@@ -183,7 +185,7 @@ fn a_cut_tail_is_found_by_seals() {
     // By the log's own file of seals, if that was left; by a copy in any case.
     let (before, after) = tampered(|log| log.lines.truncate(17));
     assert!(after.verify().is_ok());
-    assert_eq!(judge(&after.lines, &[], 28), Err(Fault::CutTail { sealed: 28, found: 17 }));
+    assert_eq!(judge(&after.lines, &[], &before.seals), Err(Fault::CutTail { sealed: 28, found: 17 }));
     assert_eq!(after.verify_with(&before), Err(Fault::CutTail { sealed: 28, found: 17 }));
 }
 
@@ -219,6 +221,7 @@ fn what_a_thief_of_the_key_can_write() {
         }
     });
     assert!(after.verify().is_ok());
+    assert_eq!(judge(&after.lines, &[], &before.seals), Err(Fault::SealForged(7)));
     assert_eq!(after.verify_with(&before), Err(Fault::SealForged(7)));
 
     // After the last seal: nothing in the log shows it, and no copy of its seals either.
@@ -250,23 +253,42 @@ fn a_log_that_was_replaced_as_a_whole_is_found_by_a_copy_alone() {
         log.lines.truncate(15);
         log.seals.truncate(2);
     });
-    assert!(judge(&after.lines, &[], 14).is_ok());
+    assert!(judge(&after.lines, &[], &after.seals).is_ok());
     assert_eq!(after.verify_with(&before), Err(Fault::CutTail { sealed: 28, found: 15 }));
+}
+
+#[test]
+fn a_copy_may_have_seals_of_other_logs() {
+    let (log, other) = (Log::write(4), Log::write(2));
+    let copy = [other.seals.as_slice(), &log.seals].concat();
+    assert_eq!(judge(&log.lines, &copy, &[]).unwrap().met, 4);
+    // Of others alone it is none.
+    assert!(matches!(log.verify_with(&other), Err(Fault::OtherLog { .. })));
+    // Two seals for as many lines: one of them is forged.
+    let mut forged = log.seals[0].clone();
+    forged.root = [0; 32];
+    forged.note.push(' ');
+    let copy = [log.seals.as_slice(), &[forged]].concat();
+    assert_eq!(judge(&log.lines, &copy, &[]), Err(Fault::SealDiffers(7)));
 }
 
 #[test]
 fn lines_before_a_known_seal_need_not_be_there() {
     let log = Log::write(4);
-    let mut tree = Tree::default();
+    let mut chain = Chain::named(log.seals[0].origin.clone(), &Chain::new(&log.key));
     for line in &log.lines[..14] {
-        tree.push(tree::leaf(line));
+        assert!(chain.read(line));
     }
-    let mut verifier = Verifier::after(&log.seals[1], tree, link_of(&log.lines[13]));
-    for line in &log.lines[14..] {
+    let kept = chain.kept(&log.seals[1], 0, 0, false);
+    let mut verifier = Verifier::after(&kept).unwrap();
+    assert_eq!(verifier.due(), 15);
+    for line in &log.lines[15..] {
         verifier.line(line).unwrap();
     }
     verifier.end().unwrap();
-    assert_eq!(verifier.proven().seals, 3);
+    assert_eq!(verifier.proven().seals, 2);
+    let odd = crate::SealLine { edge: Vec::new(), ..kept };
+    assert!(Verifier::after(&odd).is_none());
 }
 
 #[test]
@@ -276,7 +298,7 @@ fn a_log_that_was_begun_after_another_says_so() {
     let before = Some(("mantlet-audit/0011223344556677".to_owned(), "its key is not there".to_owned()));
     let line = chain.add(&opening(&key.public(), at(0), before));
     let lines = [line[..line.len() - 1].to_vec()];
-    assert!(matches!(judge(&lines, &[], 0), Err(Fault::Anew { .. })));
+    assert!(matches!(judge(&lines, &[], &[]), Err(Fault::Anew { .. })));
     let mut verifier = Verifier::new();
     verifier.accept(chain.origin().to_owned());
     verifier.line(&lines[0]).unwrap();

@@ -1,7 +1,7 @@
 //! The file of records: each line linked to the one before it, all of them sealed from time to time.
 //!
 //! Lines are made in memory and written together. What could not be written leaves no trace in the file:
-//! it is cut to what was there before, and the chain goes back with it.
+//! it is cut to what was there before, and the lines wait. Only where too many wait, records are lost.
 
 use std::{
     fs::{self, File},
@@ -13,17 +13,18 @@ use std::{
 
 use jiff::Timestamp;
 use mantlet_audit::{
-    Chain,
+    Chain, Seal, SealLine,
     verify::{self, CLOSED},
 };
 
-use super::{AuditConfig, Sync, seals::Sealer};
+use super::{AuditConfig, Sync, anchors::Anchors, seals::Sealer};
 use crate::{
     guarded::{self, Kind},
+    journal::sync_folder,
     tell,
 };
 
-/// Bytes that wait in memory, at most.
+/// Bytes that are written together, and that may wait where they cannot be written.
 const BUFFER: usize = 256 << 10;
 /// How often a log without records is sealed: so an end that was cut off shows.
 const IDLE_SEAL: Duration = Duration::from_mins(15);
@@ -31,79 +32,105 @@ const IDLE_SEAL: Duration = Duration::from_mins(15);
 const LOST: &str = "records-lost";
 /// The event of the first line of a file that is not the first.
 const CONTINUED: &str = "log-continued";
+/// The event of the first line of a process.
+const RESUMED: &str = "log-resumed";
+
+/// A seal whose line is made.
+#[derive(Debug)]
+struct Made {
+    /// The number of its line.
+    seq: u64,
+    seal: Seal,
+    line: SealLine,
+}
 
 /// The end of a log, and the file that it is in.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    pub(super) path: PathBuf,
-    pub(super) kind: Kind,
-    pub(super) file: File,
+    path: PathBuf,
+    kind: Kind,
+    file: File,
+    /// Held for as long as this process writes the log.
+    _lock: Option<File>,
     /// As far as it is in the file.
-    pub(super) chain: Chain,
+    chain: Chain,
     /// With what waits.
     next: Chain,
     waiting: Vec<u8>,
-    /// Records that wait.
-    records: u64,
     /// The number of the first line of the file.
-    pub(super) first: u64,
+    first: u64,
     /// Bytes of whole lines in the file; none if it is a pipe or a device.
-    pub(super) length: Option<u64>,
+    length: Option<u64>,
     sealer: Option<Sealer>,
+    anchors: Option<Anchors>,
+    made: Option<Made>,
     sync: Sync,
     rotate: u64,
     seal_every: Duration,
     /// Records that were lost and not noted yet.
     lost: u64,
-    /// Those of them that are noted in what waits.
-    noted: u64,
     unsynced: Option<Instant>,
     sealed: Instant,
     /// Lines at the last seal, with its own.
     sealed_at: u64,
+    /// The last write has failed.
+    is_stuck: bool,
+    /// The file was moved away, and no new one could be opened.
+    reopens: bool,
+}
+
+/// A file that was opened, and what stands in it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) lock: Option<File>,
+    pub(super) first: u64,
+    pub(super) length: Option<u64>,
 }
 
 impl LogFile {
-    pub(super) fn new(
-        config: &AuditConfig,
-        path: PathBuf,
-        (file, first, length): (File, u64, Option<u64>),
-        chain: Chain,
-        sealer: Option<Sealer>,
-    ) -> Self {
-        Self {
+    pub(super) fn new(config: &AuditConfig, opened: Opened, chain: Chain, sealer: Option<Sealer>) -> io::Result<Self> {
+        let Opened { path, file, lock, first, length } = opened;
+        Ok(Self {
             path,
             kind: config.kind,
             file,
+            _lock: lock,
             next: chain.clone(),
             sealed_at: chain.next_seq(),
             chain,
             waiting: Vec::new(),
-            records: 0,
             first,
             length,
+            anchors: if sealer.is_some() { Anchors::new(&config.anchors)? } else { None },
             sealer,
+            made: None,
             sync: config.sync,
             rotate: config.rotate,
             seal_every: config.seal,
             lost: 0,
-            noted: 0,
             unsynced: None,
             sealed: Instant::now(),
-        }
-    }
-
-    /// Adds a record; it waits to be written.
-    pub(super) fn add(&mut self, record: &[u8], now: Timestamp) -> io::Result<()> {
-        self.note_lost(now);
-        self.waiting.extend(self.next.add(record));
-        self.records += 1;
-        if self.waiting.len() >= BUFFER { self.flush(now) } else { Ok(()) }
+            is_stuck: false,
+            reopens: false,
+        })
     }
 
     /// Whether requests wait rather than records are lost.
     pub(super) fn loses_nothing(&self) -> bool {
         self.sync == Sync::Record && self.length.is_some()
+    }
+
+    /// Adds a record; it waits to be written.
+    pub(super) fn add(&mut self, record: &[u8], now: Timestamp) -> io::Result<()> {
+        if self.is_stuck && self.waiting.len() >= BUFFER {
+            self.lost += 1;
+            return Ok(());
+        }
+        self.note_lost(now);
+        self.waiting.extend(self.next.add(record));
+        if self.waiting.len() >= BUFFER { self.flush(now) } else { Ok(()) }
     }
 
     /// Records were lost before they came here.
@@ -112,37 +139,50 @@ impl LogFile {
     }
 
     fn note_lost(&mut self, now: Timestamp) {
-        if self.lost > 0 {
-            #[derive(serde::Serialize)]
-            struct Lost {
-                time: Timestamp,
-                security_event: &'static str,
-                count: u64,
-            }
-            let record = Lost { time: now, security_event: LOST, count: self.lost };
-            if let Ok(record) = serde_json::to_vec(&record) {
-                self.waiting.extend(self.next.add(&record));
-                self.noted += std::mem::take(&mut self.lost);
-            }
+        #[derive(serde::Serialize)]
+        struct Lost {
+            time: Timestamp,
+            security_event: &'static str,
+            count: u64,
+        }
+        if self.lost > 0
+            && !self.is_stuck
+            && let Ok(record) = serde_json::to_vec(&Lost { time: now, security_event: LOST, count: self.lost })
+        {
+            self.waiting.extend(self.next.add(&record));
+            self.lost = 0;
         }
     }
 
-    /// Writes what waits. What cannot be written is lost, or waits on where none may be lost.
+    /// Writes what waits. What cannot be written waits on.
     pub(super) fn flush(&mut self, now: Timestamp) -> io::Result<()> {
-        self.note_lost(now);
+        let written = self.write();
+        self.is_stuck = written.is_err();
+        written?;
+        if self.lost > 0 {
+            self.note_lost(now);
+            return self.flush(now);
+        }
+        self.finish_seal()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
         self.mend_length();
-        if let Err(error) = self.file.write_all(&self.waiting) {
+        let written = self.file.write_all(&self.waiting);
+        // Where a response waits for it, a line is written once the disk has it: after a failure to sync, the
+        // system may have forgotten it.
+        let kept = written.and_then(|()| if self.loses_nothing() { self.file.sync_data() } else { Ok(()) });
+        if let Err(error) = kept {
             if let Some(length) = self.length {
                 // A line that was written in part.
                 let _ = self.file.set_len(length);
-            }
-            if !self.loses_nothing() {
-                self.next = self.chain.clone();
-                self.lost += std::mem::take(&mut self.records) + std::mem::take(&mut self.noted);
+            } else {
+                // A pipe or a device: nobody knows what has come through.
                 self.waiting.clear();
+                self.chain = self.next.clone();
             }
             return Err(error);
         }
@@ -151,23 +191,22 @@ impl LogFile {
         }
         self.chain = self.next.clone();
         self.waiting.clear();
-        (self.records, self.noted) = (0, 0);
-        self.unsynced.get_or_insert_with(Instant::now);
-        if self.sync == Sync::Record { self.sync() } else { Ok(()) }
+        if !self.loses_nothing() {
+            self.unsynced.get_or_insert_with(Instant::now);
+        }
+        Ok(())
     }
 
     /// Has the disk keep what was written, if that is due.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        let is_due = match (self.sync, self.unsynced) {
-            (_, None) | (Sync::Os, _) => false,
-            (Sync::Record, Some(_)) => true,
-            (Sync::Every(span), Some(since)) => since.elapsed() >= span,
-        };
-        if is_due { self.sync() } else { Ok(()) }
+        match (self.sync, self.unsynced) {
+            (Sync::Every(span), Some(since)) if since.elapsed() >= span => self.sync(),
+            _ => Ok(()),
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.length.is_some() {
+        if self.length.is_some() && self.unsynced.is_some() {
             self.file.sync_data()?;
         }
         self.unsynced = None;
@@ -197,75 +236,110 @@ impl LogFile {
     }
 
     fn seal(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.sealer.is_none() {
-            return Ok(());
-        }
+        self.seal_as(false, now)
+    }
+
+    fn seal_as(&mut self, closed: bool, now: Timestamp) -> io::Result<()> {
         self.sealed = Instant::now();
+        // One at a time: the key of the next one is known only when this one is done.
         self.flush(now)?;
-        let Some(sealer) = &mut self.sealer else { return Ok(()) };
+        let Some(sealer) = self.sealer.as_ref().filter(|_| self.made.is_none()) else { return Ok(()) };
         let made = self.chain.seal(now, sealer.key());
         let (seal, record) = made.map_err(|_| io::Error::other("the seal cannot be signed"))?;
-        let line = self.chain.kept(&seal, self.first, self.length.unwrap_or_default());
+        let line = self.chain.kept(&seal, self.first, self.length.unwrap_or_default(), closed);
+        self.made = Some(Made { seq: self.next.next_seq(), seal, line });
         self.waiting.extend(self.next.add(&record));
-        self.flush(now)?;
-        self.sync()?;
-        self.sealed_at = self.chain.next_seq();
-        if let Some(sealer) = &mut self.sealer {
-            sealer.sealed(&seal, &line);
+        self.flush(now)
+    }
+
+    /// A seal whose line is in the file is kept, once the disk has it.
+    fn finish_seal(&mut self) -> io::Result<()> {
+        if self.made.as_ref().is_none_or(|made| made.seq >= self.chain.next_seq()) {
+            return Ok(());
         }
-        self.rotate_if_due(now)
+        self.sync()?;
+        let (Some(made), Some(sealer)) = (self.made.take(), &mut self.sealer) else { return Ok(()) };
+        self.sealed_at = made.seq + 1;
+        let kept = sealer.sealed(&made.line);
+        if let Some(anchors) = &mut self.anchors {
+            anchors.take(made.seal);
+        }
+        kept
     }
 
     /// Ends the log for now.
-    pub(super) fn close(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.length.is_some() {
-            self.waiting.extend(self.next.add(&verify::record(CLOSED, now, &[])));
+    pub(super) fn close(mut self, now: Timestamp) -> io::Result<()> {
+        self.waiting.extend(self.next.add(&verify::record(CLOSED, now, &[])));
+        let closed = self.seal_as(true, now).and_then(|()| self.flush(now)).and_then(|()| self.sync());
+        if let Some(anchors) = self.anchors.take() {
+            anchors.end();
         }
-        self.flush(now)?;
-        self.seal(now)?;
-        self.sync()
+        closed
     }
 
     /// The file may have been moved away: goes on in a new one.
     pub(super) fn reopen(&mut self, now: Timestamp) -> io::Result<()> {
-        self.flush(now)?;
-        let file = open_file(&self.path, self.kind)?;
-        let (new, old) = (file.metadata()?, self.file.metadata()?);
-        if (new.dev(), new.ino()) == (old.dev(), old.ino()) {
+        self.reopens = true;
+        self.reopen_if_due(now)
+    }
+
+    /// The same, if it has not come about yet.
+    pub(super) fn reopen_if_due(&mut self, now: Timestamp) -> io::Result<()> {
+        if !self.reopens {
             return Ok(());
         }
-        self.seal(now)?;
-        self.go_on_in(file, now)
+        let file = open_file(&self.path, self.kind)?;
+        let (new, old) = (file.metadata()?, self.file.metadata()?);
+        if (new.dev(), new.ino()) != (old.dev(), old.ino()) {
+            // Each file ends with a seal.
+            self.seal(now)?;
+            self.go_on_in(file, now)?;
+        }
+        self.reopens = false;
+        Ok(())
     }
 
     fn go_on_in(&mut self, file: File, now: Timestamp) -> io::Result<()> {
         let found = file.metadata()?;
-        if found.is_file() {
-            // The lock of the log.
-            let _ = file.try_lock();
-        }
         self.length = found.is_file().then_some(found.len());
         self.file = file;
         self.first = self.chain.next_seq();
-        self.continued(now);
+        let log = self.chain.origin().to_owned();
+        self.say(CONTINUED, &[("log", log)], now);
+        sync_folder(&self.path)?;
         self.flush(now)
     }
 
-    /// The first line of a file that is not the first.
-    pub(super) fn continued(&mut self, now: Timestamp) {
-        let log = [("log", self.chain.origin().to_owned())];
-        self.waiting.extend(self.next.add(&verify::record(CONTINUED, now, &log)));
+    /// Adds a line of the log itself.
+    pub(super) fn say(&mut self, event: &str, fields: &[(&str, String)], now: Timestamp) {
+        self.waiting.extend(self.next.add(&verify::record(event, now, fields)));
+    }
+
+    /// The first line of a process: it makes a seal due for what an earlier one has left.
+    pub(super) fn resumed(&mut self, missing: Option<String>, now: Timestamp) {
+        let event = if self.length == Some(0) { CONTINUED } else { RESUMED };
+        let mut fields = vec![("log", self.chain.origin().to_owned())];
+        fields.extend(missing.map(|why| ("missing", why)));
+        self.say(event, &fields, now);
+        if self.length == Some(0) {
+            self.first = self.chain.next_seq();
+        }
     }
 
     /// A file that has grown large is renamed after its first line.
-    fn rotate_if_due(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.rotate == 0 || self.length.is_none_or(|length| length < self.rotate) {
+    pub(super) fn rotate_if_due(&mut self, now: Timestamp) -> io::Result<()> {
+        if self.rotate == 0 || self.length.is_none_or(|length| length < self.rotate) || self.is_stuck {
             return Ok(());
+        }
+        // Each file ends with a seal.
+        if self.chain.next_seq() > self.sealed_at {
+            self.seal(now)?;
         }
         let extension = self.path.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
         let aside = self.path.with_extension(format!("{:012}.{extension}", self.first));
         if fs::symlink_metadata(&aside).is_ok() {
-            return Ok(());
+            self.rotate = 0;
+            return Err(io::Error::other(format!("`{}` is there already", aside.display())));
         }
         fs::rename(&self.path, &aside)?;
         let file = open_file(&self.path, self.kind)?;

@@ -9,9 +9,11 @@
 //! | `writer` | the thread: takes records from the queue, writes, seals |
 //! | `open` | how a log goes on where it was left |
 //! | `file` | the file: lines that are linked to each other, seals, rotation |
-//! | `seals` | the key of the next seal, the file of seals, copies elsewhere |
+//! | `seals` | the key of the next seal, and the file of seals |
+//! | `anchors` | copies of seals elsewhere |
 //! | `terminal` | what a person reads |
 
+mod anchors;
 mod file;
 mod open;
 mod seals;
@@ -45,6 +47,8 @@ use crate::guarded::Kind;
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
+/// How long a response waits for its record.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When the disk has to have a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,8 @@ struct Progress {
     settled: AtomicU64,
     /// The last attempt to write has failed.
     is_failing: AtomicBool,
+    /// Records did not find room, and that is not noted yet.
+    is_overflowing: AtomicBool,
 }
 
 /// The thread that writes. It ends when told to, after it has written the queue.
@@ -164,7 +170,10 @@ impl AuditLog {
             return true;
         }
         let (tell, told) = oneshot::channel();
-        self.queue.try_send(Message::Settle(tell)).is_ok() && told.await.unwrap_or(false)
+        if self.shared.is_overflowing.load(SeqCst) || self.queue.try_send(Message::Settle(tell)).is_err() {
+            return false;
+        }
+        matches!(tokio::time::timeout(PATIENCE, told).await, Ok(Ok(true)))
     }
 }
 
@@ -176,6 +185,7 @@ impl Sink for AuditLog {
         }
         self.shared.sent.fetch_add(1, SeqCst);
         if self.queue.try_send(Message::Record(Box::new(record))).is_err() {
+            self.shared.is_overflowing.store(true, SeqCst);
             self.shared.lost.fetch_add(1, Relaxed);
             self.shared.settled.fetch_add(1, SeqCst);
         }

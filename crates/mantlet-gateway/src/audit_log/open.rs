@@ -3,95 +3,100 @@
 //! | found | then |
 //! |---|---|
 //! | nothing | a new log begins |
-//! | records of an earlier version, without numbers | they are set aside, and a new log begins |
+//! | records of an earlier version, without numbers | they are set aside, and a new log begins that says so |
 //! | a log that was closed | it goes on after its last seal |
 //! | a log that was not closed | the lines after its last seal are read, and it goes on after them |
 //! | half a line at the end | it is moved into a record, `log-recovered`, and the log goes on |
-//! | the file was moved away | the log goes on in a new one |
+//! | the file was moved away | the log goes on in a new one, and says if records may be missing |
 //! | lines, seals or the key do not fit together | they are set aside, and a new log begins that names the old one |
+//!
+//! Only what is wrong in the files sets them aside. What cannot be read now, is an error.
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mantlet_audit::{
     Chain, Key, Seal, SealLine,
-    files::{self, LONGEST},
+    files::{self, Folder, LONGEST, Part},
     key::PublicKey,
-    verify,
+    read_seq, verify,
 };
 
 use super::{
     AuditConfig,
-    file::{LogFile, open_file},
-    seals::{Sealer, read_key, read_last},
+    file::{LogFile, Opened, open_file},
+    seals::{Sealer, read_key, read_last, remove_key},
 };
-use crate::{clock, guarded, tell};
+use crate::{
+    clock,
+    guarded::{self, Kind},
+    journal::try_folder,
+    tell,
+};
 
 /// Logs of several programs in one folder, at most.
 const MOST: u32 = 64;
+/// Seals that may have been made since the key could be kept last.
+const SEALS: usize = 100_000;
 /// The event of a record with half a line.
 const RECOVERED: &str = "log-recovered";
+/// Bytes of half a line in its record; a longer one is kept in a file.
+const LONGEST_TORN: usize = 4 << 10;
 
 /// Opens the log, and begins one if there is none.
 pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
-    let (path, file) = claim(config, path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
-        // A pipe or a device: who reads it keeps the log.
-        let key = Key::random().map_err(|_| no_randomness())?;
-        let chain = Chain::new(&key);
-        return begun(LogFile::new(config, path, (file, 0, None), chain, None), &key.public(), None);
-    }
-    let places = Places::of(config, &path);
-    match read(&path, &file, &places) {
-        Ok(Left::Nothing) => begin(config, path, file, &places, None),
-        Ok(Left::Log(left)) => go_on(config, path, file, &places, *left),
-        Ok(Left::Earlier) => {
-            let aside = set_aside(&path, &places);
-            tell(&format!("note: `{}` has records of an earlier version. {aside}", path.display()));
-            let file = open_file(&path, config.kind)?;
-            begin(config, path, file, &places, None)
+    // A link is followed once, so that other files are beside the real one.
+    let path = if config.kind == Kind::Named { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    let mut number = 1;
+    loop {
+        let own = if number == 1 { path.clone() } else { numbered(&path, number) };
+        let opened = open_file(&own, config.kind)?;
+        if !opened.metadata()?.is_file() {
+            return pipe(config, own, opened);
         }
-        Err(Odd { why, origin }) => {
-            let aside = set_aside(&path, &places);
-            let log = origin.as_deref().unwrap_or("an earlier log");
-            tell(&format!(
-                "error: the audit log does not go on from {log}: {why}. {aside}A new log begins; `mantlet audit verify` will say so"
-            ));
-            let file = open_file(&path, config.kind)?;
-            begin(config, path, file, &places, Some((log.to_owned(), why)))
+        let places = Places::of(config, &own);
+        let Some(lock) = places.claim()? else {
+            number = next(number)?;
+            continue;
+        };
+        if number > 1 {
+            tell(&format!("another Mantlet writes the audit log, or it cannot go on; this one writes `{}`", own.display()));
         }
+        remove_key(&places.left_of_key());
+        let length = opened.metadata()?.len();
+        let whole = |first, length| Opened { path: own.clone(), file: opened, lock, first, length: Some(length) };
+        let (before, says) = match read(&own, length, &places) {
+            Ok(Left::Nothing) => return begin(config, whole(0, length), &places, None),
+            Ok(Left::Log(left)) => return go_on(config, whole(left.first, left.length), &places, *left),
+            Ok(Left::Earlier) => {
+                (None, format!("note: `{}` has records of an earlier version", own.display()))
+            }
+            Err(Stop::Cannot(error)) => return Err(error),
+            Err(Stop::Odd { why, origin }) => {
+                let log = origin.unwrap_or_else(|| "an earlier log".to_owned());
+                let says = format!("error: the audit log does not go on from {log}: {why}");
+                (Some((log, why)), says)
+            }
+        };
+        let earlier = || ("records of an earlier version".to_owned(), "they have no numbers".to_owned());
+        let Some(aside) = set_aside(&own, &places) else {
+            tell(&format!("{says}. It stays where it is, because it cannot be renamed"));
+            number = next(number)?;
+            continue;
+        };
+        tell(&format!("{says}. It is kept as `{}`, and a new log begins", aside.display()));
+        let file = open_file(&own, config.kind)?;
+        let opened = Opened { file, ..whole(0, 0) };
+        return begin(config, opened, &places, Some(before.unwrap_or_else(earlier)));
     }
 }
 
-/// The file that no other program writes.
-fn claim(config: &AuditConfig, path: &Path) -> io::Result<(PathBuf, File)> {
-    for number in 1..=MOST {
-        let path = if number == 1 { path.to_owned() } else { numbered(path, number) };
-        let file = open_file(&path, config.kind)?;
-        if !file.metadata()?.is_file() {
-            return Ok((path, file));
-        }
-        match file.try_lock() {
-            Ok(()) => {
-                if number > 1 {
-                    tell(&format!(
-                        "another Mantlet writes the audit log; this one writes `{}`",
-                        path.display()
-                    ));
-                }
-                return Ok((path, file));
-            }
-            Err(fs::TryLockError::WouldBlock) => {}
-            // A file system without locks.
-            Err(fs::TryLockError::Error(_)) => return Ok((path, file)),
-        }
-    }
-    Err(io::Error::other("too many programs write logs of this name"))
+fn next(number: u32) -> io::Result<u32> {
+    if number < MOST { Ok(number + 1) } else { Err(io::Error::other("too many programs write logs of this name")) }
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -99,25 +104,56 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_extension(format!("{number}.{extension}"))
 }
 
-/// Where the seals and the key of a log are.
+/// A pipe or a device: who reads it keeps the log.
+fn pipe(config: &AuditConfig, path: PathBuf, file: File) -> io::Result<LogFile> {
+    if config.sync == super::Sync::Record {
+        tell("warning: `audit.fsync = \"record\"` has no effect, because the audit file is a pipe or a device");
+    }
+    let key = Key::random().map_err(|_| no_randomness())?;
+    let opened = Opened { path, file, lock: None, first: 0, length: None };
+    let log = LogFile::new(config, opened, Chain::new(&key), None)?;
+    Ok(begun(log, &key.public(), None))
+}
+
+/// Where the seals, the key and the lock of a log are.
 struct Places {
     seals: PathBuf,
     key: PathBuf,
+    lock: PathBuf,
 }
 
 impl Places {
-    /// Beside the log, so that they move with it; in the state folder if nothing can be made there.
+    /// Beside the log, so that they move with it; in the state folder if nothing can be made there, or if they
+    /// are there already.
     fn of(config: &AuditConfig, log: &Path) -> Self {
-        let beside = |log: &Path| Self {
+        let places = |log: &Path| Self {
             seals: files::beside(log, files::SEALS),
             key: files::beside(log, files::KEY),
+            lock: files::beside(log, files::LOCK),
         };
-        let here = beside(log);
-        let usable = here.key.exists() || crate::journal::try_folder(&here.key).is_ok();
-        match (&config.state, log.file_name()) {
-            (Some(state), Some(name)) if !usable => beside(&state.join(name)),
-            _ => here,
+        let here = places(log);
+        let Some((state, name)) = config.state.as_ref().zip(log.file_name()) else { return here };
+        let there = places(&state.join(name));
+        let is_here = here.key.exists() || here.seals.exists();
+        let is_there = there.key.exists() || there.seals.exists();
+        if is_here || (!is_there && try_folder(&here.key).is_ok()) { here } else { there }
+    }
+
+    /// The lock, if no other program has it; none if there can be no lock.
+    #[expect(clippy::option_option, reason = "held by another, none possible, or ours")]
+    fn claim(&self) -> io::Result<Option<Option<File>>> {
+        let Ok(lock) = guarded::open_to_append(&self.lock, Kind::Own) else { return Ok(Some(None)) };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Some(lock))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks.
+            Err(fs::TryLockError::Error(_)) => Ok(Some(None)),
         }
+    }
+
+    /// What a killed process may have left of a key.
+    fn left_of_key(&self) -> PathBuf {
+        files::beside(&self.key, "new")
     }
 }
 
@@ -137,127 +173,190 @@ struct Known {
     length: u64,
     /// Half a line.
     torn: Vec<u8>,
+    /// Which records may be missing, and why.
+    missing: Option<String>,
 }
 
 /// Why a log cannot go on.
-struct Odd {
-    why: String,
-    origin: Option<String>,
+enum Stop {
+    /// What is in its files does not fit together.
+    Odd { why: String, origin: Option<String> },
+    /// Something cannot be read.
+    Cannot(io::Error),
 }
 
-impl From<io::Error> for Odd {
+impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
-        Self { why: error.to_string(), origin: None }
+        Self::Cannot(error)
     }
 }
 
-fn odd<T>(why: impl Into<String>, origin: Option<&str>) -> Result<T, Odd> {
-    Err(Odd { why: why.into(), origin: origin.map(str::to_owned) })
+fn odd<T>(why: impl Into<String>, origin: Option<&str>) -> Result<T, Stop> {
+    Err(Stop::Odd { why: why.into(), origin: origin.map(str::to_owned) })
 }
 
-fn read(path: &Path, file: &File, places: &Places) -> Result<Left, Odd> {
+fn read(path: &Path, length: u64, places: &Places) -> Result<Left, Stop> {
     let kept = read_last(&places.seals)?;
-    let key = read_key(&places.key)?;
-    let length = file.metadata()?.len();
-    let Some(kept) = kept else {
-        return match key {
-            None if length == 0 => Ok(Left::Nothing),
-            None if files::first_of(path)?.is_none() => Ok(Left::Earlier),
-            None => odd("its key is not there", None),
-            // It was begun, and nothing was written.
-            Some(_) if length == 0 && files::of(path)?.is_empty() => Ok(Left::Nothing),
-            Some(_) if length == 0 => odd("its file of seals is not there", None),
-            Some(key) => from_the_first_line(path, key),
-        };
+    let key = match read_key(&places.key) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return odd(error.to_string(), None),
+        other => other?,
     };
-    let Some(seal) = Seal::read(&kept.note) else { return odd("its file of seals is damaged", None) };
-    let origin = Some(seal.origin.as_str());
-    let Some(key) = key else { return odd("its key is not there", origin) };
-    let Some(chain) = Chain::after(&kept) else { return odd("its file of seals is damaged", origin) };
-    after_a_seal(path, &kept, &seal, chain, key)
+    let key = key.map(|(key, note)| {
+        note.iter().for_each(|note| tell(&format!("warning: {note}")));
+        key
+    });
+    let mut folder = Folder::of(path)?;
+    match (kept, key) {
+        (None, None) if length == 0 && folder.is_empty() => Ok(Left::Nothing),
+        (None, None) if length > 0 && !has_numbers(path)? => Ok(Left::Earlier),
+        (None, Some(_)) if length == 0 && folder.is_empty() => Ok(Left::Nothing),
+        (None, None) => odd("its key is not there", origin_in(folder).as_deref()),
+        (None, Some(key)) => from_the_first_line(path, folder, key),
+        (Some((_, seal)), None) => odd("its key is not there", Some(&seal.origin)),
+        (Some((kept, seal)), Some(key)) => match Chain::after(&kept) {
+            Some(chain) => after_a_seal(path, &mut folder, &kept, &seal, chain, key),
+            None => odd("its file of seals is damaged", Some(&seal.origin)),
+        },
+    }
+}
+
+/// Whether any of the first lines has a number.
+fn has_numbers(path: &Path) -> io::Result<bool> {
+    let input = BufReader::new(guarded::open_to_read(path, Kind::Named)?).take(LONGEST);
+    let mut lines = input.split(b'\n').map_while(Result::ok);
+    Ok(lines.any(|line| read_seq(&line).is_some()))
+}
+
+/// What the log is called whose first file is in a folder.
+fn origin_in(mut folder: Folder) -> Option<String> {
+    let first = folder.take_after(0, "")?;
+    let line = Lines::of(&first, 0).ok()?.next().ok()??;
+    Some(Chain::named_after(&verify::key_of_opening(&line)?).origin().to_owned())
 }
 
 /// A log that was not sealed yet, or whose file of seals is not there: all of it is read.
-fn from_the_first_line(path: &Path, key: Key) -> Result<Left, Odd> {
-    let mut lines = Lines::open(path, 0)?;
-    let Some(line) = lines.next()? else {
-        // Half a first line is all there is.
-        return if lines.torn.is_empty() {
-            Ok(Left::Nothing)
-        } else {
-            odd("its first line is not whole", None)
-        };
-    };
-    let Some(first_key) = verify::key_of_opening(&line) else {
-        if mantlet_audit::read_seq(&line).is_some() {
-            return odd("its file of seals is not there", None);
+fn from_the_first_line(path: &Path, mut folder: Folder, key: Key) -> Result<Left, Stop> {
+    let Some(first) = folder.take_after(0, "") else {
+        // Half a first line may be all there is.
+        let length = fs::metadata(path).map_or(0, |found| found.len());
+        let half = length < LONGEST && !fs::read(path)?.contains(&b'\n');
+        if folder.is_empty() && half {
+            let chain = Chain::new(&key);
+            let torn = fs::read(path)?;
+            return Ok(Left::Log(Box::new(Known { chain, key, first: 0, length: 0, torn, missing: None })));
         }
-        return odd("the file has lines that are not of a log, or of an earlier version", None);
+        return odd("its first record is not there, and its file of seals is not there", None);
+    };
+    let mut lines = Lines::of(&first, 0)?;
+    let Some(first_key) = lines.next()?.as_deref().and_then(verify::key_of_opening) else {
+        return odd("its first record is not as it was written", None);
     };
     let mut chain = Chain::named_after(&first_key);
-    let mut due = first_key;
-    take(&mut chain, &line, &mut due)?;
-    while let Some(line) = lines.next()? {
-        take(&mut chain, &line, &mut due)?;
-    }
-    let key = key_due(key, &due, chain.origin())?;
-    let (length, torn) = (lines.length, lines.torn);
-    Ok(Left::Log(Box::new(Known { chain, key, first: 0, length, torn })))
+    let mut reading = Reading { due: first_key, end: None };
+    let origin = chain.origin().to_owned();
+    reading.part(&first, 0, &mut chain)?;
+    reading.following(&mut folder, &mut chain)?;
+    reading.known(path, chain, key, None, &origin)
 }
 
-fn after_a_seal(path: &Path, kept: &SealLine, seal: &Seal, mut chain: Chain, key: Key) -> Result<Left, Odd> {
-    let origin = seal.origin.clone();
-    let mut due = seal.next;
-    let mut parts = files::of(path)?;
-    parts.retain(|part| part.first >= kept.file);
-    let mut end = (chain.next_seq(), 0, Vec::new());
-    let mut is_met = false;
-    for part in &parts {
-        let begins_here = part.first == kept.file;
-        if !begins_here && !is_met && part.first > seal.size {
-            break;
+fn after_a_seal(
+    path: &Path,
+    folder: &mut Folder,
+    kept: &SealLine,
+    seal: &Seal,
+    mut chain: Chain,
+    key: Key,
+) -> Result<Left, Stop> {
+    let origin = seal.origin.as_str();
+    let mut reading = Reading { due: seal.next, end: None };
+    let mut missing = None;
+    if let Some(part) = folder.take_with(seal.size, &kept.prev)? {
+        let offset = if part.first == kept.file { kept.offset } else { 0 };
+        reading.part(&part, offset, &mut chain)?;
+        reading.following(folder, &mut chain)?;
+    } else {
+        // What the line of the seal is, the seal says.
+        chain.add_seal(seal);
+        reading.following(folder, &mut chain)?;
+        let newest = fs::metadata(path).map_or(0, |found| found.len());
+        if reading.end.is_none() && newest > 0 {
+            return odd(
+                format!("{} records were sealed, and the file does not have the last of them", seal.size),
+                Some(origin),
+            );
         }
-        let mut lines = Lines::open(&part.path, if begins_here { kept.offset } else { 0 })?;
+        if reading.end.is_none() && !kept.closed {
+            missing = Some(format!("the file with the records after {} is not there", seal.size));
+        }
+    }
+    reading.known(path, chain, key, missing, origin)
+}
+
+/// What is learned while lines are read.
+struct Reading {
+    /// The key of the next seal.
+    due: PublicKey,
+    /// The last file with its first number, length and half a line.
+    end: Option<(PathBuf, u64, u64, Vec<u8>)>,
+}
+
+impl Reading {
+    fn part(&mut self, part: &Part, offset: u64, chain: &mut Chain) -> Result<(), Stop> {
+        let mut lines = Lines::of(part, offset)?;
         while let Some(line) = lines.next()? {
-            if !is_met && mantlet_audit::read_seq(&line).is_some_and(|(seq, _)| seq < seal.size) {
-                // The file is not as it was when it was sealed, but has all of its lines.
+            let seq = chain.next_seq();
+            if read_seq(&line).is_some_and(|(found, _)| found < seq) {
+                // It is sealed.
                 continue;
             }
-            take(&mut chain, &line, &mut due).map_err(|odd| Odd { origin: Some(origin.clone()), ..odd })?;
-            is_met = true;
+            if !chain.read(&line) {
+                return odd(format!("record {seq} is not as it was written, or missing"), Some(chain.origin()));
+            }
+            if let Some(next) = verify::next_key_of(&line) {
+                self.due = next;
+            }
         }
-        end = (part.first, lines.length, lines.torn);
+        self.end = Some((part.path.clone(), part.first, lines.length, lines.torn));
+        Ok(())
     }
-    if !is_met {
-        // The file with the line of the seal was moved away. What that line is, the seal says.
-        chain.add_seal(seal);
+
+    /// Goes on with the files whose first line fits.
+    fn following(&mut self, folder: &mut Folder, chain: &mut Chain) -> Result<(), Stop> {
+        while let Some(part) = folder.take_after(chain.next_seq(), chain.link()) {
+            self.part(&part, 0, chain)?;
+        }
+        Ok(())
     }
-    let key = key_due(key, &due, &origin)?;
-    let is_last = parts.last().is_some_and(|part| part.path == path);
-    let (first, length, torn) = if is_last { end } else { (chain.next_seq(), 0, Vec::new()) };
-    Ok(Left::Log(Box::new(Known { chain, key, first, length, torn })))
+
+    fn known(
+        self,
+        path: &Path,
+        chain: Chain,
+        key: Key,
+        missing: Option<String>,
+        origin: &str,
+    ) -> Result<Left, Stop> {
+        let key = key_due(key, &self.due, origin)?;
+        let newest = fs::metadata(path).map_or(0, |found| found.len());
+        let (first, length, torn) = match self.end {
+            Some((file, first, length, torn)) if file == path => (first, length, torn),
+            _ if newest > 0 => return odd("the file has other records than those that are due", Some(origin)),
+            _ => (chain.next_seq(), 0, Vec::new()),
+        };
+        Ok(Left::Log(Box::new(Known { chain, key, first, length, torn, missing })))
+    }
 }
 
-fn take(chain: &mut Chain, line: &[u8], due: &mut PublicKey) -> Result<(), Odd> {
-    let seq = chain.next_seq();
-    if !chain.read(line) {
-        return odd(format!("record {seq} is not as it was written, or missing"), Some(chain.origin()));
+/// The key that is due. It may not have been replaced for a while.
+fn key_due(mut key: Key, due: &PublicKey, origin: &str) -> Result<Key, Stop> {
+    for _ in 0..SEALS {
+        if key.public() == *due {
+            return Ok(key);
+        }
+        let Ok(next) = key.next() else { break };
+        key = next;
     }
-    if let Some(next) = verify::next_key_of(line) {
-        *due = next;
-    }
-    Ok(())
-}
-
-/// The key that is due; it may not have been replaced in time.
-fn key_due(key: Key, due: &PublicKey, origin: &str) -> Result<Key, Odd> {
-    if key.public() == *due {
-        return Ok(key);
-    }
-    match key.next() {
-        Ok(next) if next.public() == *due => Ok(next),
-        _ => odd("its key is not the one that is due", Some(origin)),
-    }
+    odd("its key is not the one that is due", Some(origin))
 }
 
 fn no_randomness() -> io::Error {
@@ -266,17 +365,16 @@ fn no_randomness() -> io::Error {
 
 fn begin(
     config: &AuditConfig,
-    path: PathBuf,
-    file: File,
+    opened: Opened,
     places: &Places,
-    after: Option<(String, String)>,
+    before: Option<(String, String)>,
 ) -> io::Result<LogFile> {
     let key = Key::random().map_err(|_| no_randomness())?;
     let (chain, first_key) = (Chain::new(&key), key.public());
-    let sealer = Sealer::new(&places.seals, &places.key, key, &config.anchors);
-    let sealer = sealer.inspect_err(unsealed).ok();
-    let length = file.metadata()?.len();
-    begun(LogFile::new(config, path, (file, 0, Some(length)), chain, sealer), &first_key, after)
+    // Of a log that was never written to.
+    let _ = fs::remove_file(&places.seals);
+    let sealer = Sealer::new(&places.seals, &places.key, key).inspect_err(unsealed).ok();
+    Ok(begun(LogFile::new(config, opened, chain, sealer)?, &first_key, before))
 }
 
 fn unsealed(error: &io::Error) {
@@ -285,52 +383,81 @@ fn unsealed(error: &io::Error) {
     ));
 }
 
-fn begun(mut log: LogFile, key: &PublicKey, after: Option<(String, String)>) -> io::Result<LogFile> {
+/// What cannot be written now is written later.
+fn begun(mut log: LogFile, key: &PublicKey, before: Option<(String, String)>) -> LogFile {
     let now = clock::now();
-    log.add(&verify::opening(key, now, after), now)?;
-    log.flush(now)?;
+    let _ = log.add(&verify::opening(key, now, before), now);
+    let _ = log.flush(now);
+    log
+}
+
+fn go_on(config: &AuditConfig, opened: Opened, places: &Places, left: Known) -> io::Result<LogFile> {
+    let Known { chain, key, length, torn, missing, .. } = left;
+    let is_begun = chain.next_seq() > 0;
+    let first_key = key.public();
+    let sealer = Sealer::new(&places.seals, &places.key, key).inspect_err(unsealed).ok();
+    let now = clock::now();
+    let torn = torn_off(&opened, length, &torn, chain.next_seq())?;
+    if let Some(missing) = &missing {
+        tell(&format!("error: records of the audit log may be missing: {missing}. The log says so, and goes on"));
+    }
+    let mut log = LogFile::new(config, opened, chain, sealer)?;
+    if is_begun {
+        log.resumed(missing, now);
+    } else {
+        log = begun(log, &first_key, None);
+    }
+    if let Some(fields) = torn {
+        log.say(RECOVERED, &fields, now);
+    }
+    let _ = log.flush(now);
     Ok(log)
 }
 
-fn go_on(
-    config: &AuditConfig,
-    path: PathBuf,
-    file: File,
-    places: &Places,
-    left: Known,
-) -> io::Result<LogFile> {
-    let Known { chain, key, first, length, torn } = left;
-    let sealer = Sealer::new(&places.seals, &places.key, key, &config.anchors);
-    let sealer = sealer.inspect_err(unsealed).ok();
-    if !torn.is_empty() {
-        file.set_len(length)?;
+/// Cuts half a line off, and returns what a record says of it. A long one is kept in a file before.
+fn torn_off(
+    opened: &Opened,
+    length: u64,
+    torn: &[u8],
+    seq: u64,
+) -> io::Result<Option<Vec<(&'static str, String)>>> {
+    if torn.is_empty() {
+        return Ok(None);
     }
-    let is_new_file = length == 0 && first > 0;
-    let mut log = LogFile::new(config, path, (file, first, Some(length)), chain, sealer);
-    let now = clock::now();
-    if is_new_file {
-        log.continued(now);
+    let whole = opened.file.metadata()?.len().saturating_sub(length);
+    let mut fields = vec![("bytes", whole.to_string())];
+    if let Some(short) = torn.get(..LONGEST_TORN).filter(|_| whole > LONGEST_TORN as u64) {
+        let aside = opened.path.with_extension(format!("torn-{seq}"));
+        let mut from = guarded::open_to_read(&opened.path, Kind::Named)?;
+        io::Seek::seek(&mut from, io::SeekFrom::Start(length))?;
+        let mut to = guarded::open_to_append(&aside, Kind::Own)?;
+        io::copy(&mut from, &mut to)?;
+        to.flush()?;
+        to.sync_data()?;
+        let name = aside.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        fields.extend([("file", name), ("torn", STANDARD.encode(short))]);
+    } else {
+        fields.push(("torn", STANDARD.encode(torn)));
     }
-    if !torn.is_empty() {
-        let text = STANDARD.encode(&torn);
-        log.add(&verify::record(RECOVERED, now, &[("bytes", torn.len().to_string()), ("torn", text)]), now)?;
-    }
-    log.flush(now)?;
-    Ok(log)
+    opened.file.set_len(length)?;
+    Ok(Some(fields))
 }
 
-/// Moves a log aside that cannot go on. Returns a sentence that says so.
-fn set_aside(path: &Path, places: &Places) -> String {
-    let time = clock::now().as_second();
-    let mut moved = None;
-    for part in [path, &places.seals, &places.key] {
-        let extension = part.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
-        let aside = part.with_extension(format!("aside-{time}.{extension}"));
-        if fs::symlink_metadata(part).is_ok() && fs::rename(part, &aside).is_ok() {
-            moved.get_or_insert(aside);
-        }
+/// Moves a log aside that cannot go on, with its seals. Its key is of no use any more. None if the log cannot
+/// be moved.
+fn set_aside(path: &Path, places: &Places) -> Option<PathBuf> {
+    let time = clock::now().as_millisecond();
+    let name = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
+        path.with_extension(format!("aside-{time}.{extension}"))
+    };
+    let aside = name(path);
+    if fs::symlink_metadata(&aside).is_ok() || fs::rename(path, &aside).is_err() {
+        return None;
     }
-    moved.map_or_else(String::new, |aside| format!("It is kept as `{}`. ", aside.display()))
+    let _ = fs::rename(&places.seals, files::beside(&aside, files::SEALS));
+    remove_key(&places.key);
+    Some(aside)
 }
 
 /// The whole lines of a file.
@@ -338,16 +465,14 @@ struct Lines {
     input: BufReader<File>,
     /// Bytes up to the end of the last whole line.
     length: u64,
-    /// What comes after it.
+    /// What comes after it, up to the longest line.
     torn: Vec<u8>,
 }
 
 impl Lines {
-    fn open(path: &Path, from: u64) -> io::Result<Self> {
-        let mut file = guarded::open_to_read(path, guarded::Kind::Named)?;
-        let from = if file.metadata()?.len() < from { 0 } else { from };
-        file.seek(SeekFrom::Start(from))?;
-        Ok(Self { input: BufReader::new(file), length: from, torn: Vec::new() })
+    fn of(part: &Part, from: u64) -> io::Result<Self> {
+        let from = if part.length()? < from { 0 } else { from };
+        Ok(Self { input: BufReader::new(part.from(from)?), length: from, torn: Vec::new() })
     }
 
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {

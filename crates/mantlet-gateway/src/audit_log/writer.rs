@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use mantlet_controls::audit::{Record, Sums};
 use tokio::sync::oneshot;
 
@@ -24,7 +25,8 @@ pub(super) struct Writer {
     terminal: Option<Terminal>,
     shared: Arc<Progress>,
     sums: Arc<Sums>,
-    complained: bool,
+    /// What has failed and was said, by task.
+    complained: [bool; 5],
     /// When it was last looked what is due.
     looked: Instant,
     /// Records that were taken from the queue and may not be on the disk yet.
@@ -45,7 +47,7 @@ impl Writer {
             terminal,
             shared,
             sums,
-            complained: false,
+            complained: [false; 5],
             looked: Instant::now(),
             taken: 0,
             waiting: Vec::new(),
@@ -65,7 +67,10 @@ impl Writer {
                     self.taken += 1;
                 }
                 Ok(Message::Settle(tell)) => self.waiting.push(tell),
-                Ok(Message::Reopen) => self.reopen(),
+                Ok(Message::Reopen) => {
+                    let reopened = self.file.as_mut().map_or(Ok(()), |file| file.reopen(clock::now()));
+                    self.heard(Task::Reopen, reopened);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
@@ -87,7 +92,7 @@ impl Writer {
             .map_err(io::Error::from)
             .and_then(|record| file.add(&record, clock::now()));
         if added.is_err() {
-            self.heard(added);
+            self.heard(Task::Write, added);
         }
     }
 
@@ -95,7 +100,7 @@ impl Writer {
     fn flush(&mut self) {
         let written = self.file.as_mut().map_or(Ok(()), |file| file.flush(clock::now()));
         let is_written = written.is_ok();
-        self.heard(written);
+        self.heard(Task::Write, written);
         if is_written {
             self.shared.settled.fetch_add(std::mem::take(&mut self.taken), SeqCst);
         }
@@ -105,18 +110,18 @@ impl Writer {
         }
     }
 
-    /// Does what is due from time to time.
+    /// Does what is due from time to time. What fails keeps nothing else from being done.
     fn look(&mut self) {
         self.looked = Instant::now();
         self.sum_up(false);
         self.note_lost();
         self.flush();
-        let settled = self.file.as_mut().map_or(Ok(()), |file| {
-            file.settle()?;
-            file.seal_if_due(clock::now())
-        });
-        if settled.is_err() {
-            self.heard(settled);
+        let now = clock::now();
+        for (task, run) in TASKS {
+            if let Some(file) = &mut self.file {
+                let outcome = run(file, now);
+                self.heard(task, outcome);
+            }
         }
         if let Some(terminal) = &mut self.terminal {
             terminal.settle();
@@ -126,8 +131,8 @@ impl Writer {
     fn end(mut self) {
         self.sum_up(true);
         self.note_lost();
-        let closed = self.file.as_mut().map_or(Ok(()), |file| file.close(clock::now()));
-        self.heard(closed);
+        let closed = self.file.take().map_or(Ok(()), |file| file.close(clock::now()));
+        self.heard(Task::Write, closed);
         if let Some(terminal) = &mut self.terminal {
             terminal.settle();
         }
@@ -140,38 +145,78 @@ impl Writer {
         }
     }
 
-    fn reopen(&mut self) {
-        let reopened = self.file.as_mut().map_or(Ok(()), |file| file.reopen(clock::now()));
-        self.heard(reopened);
-    }
-
     fn note_lost(&mut self) {
         let lost = self.shared.lost.swap(0, Relaxed);
         if lost > 0 {
             if let Some(file) = &mut self.file {
                 file.lose(lost);
             }
+            self.shared.is_overflowing.store(false, SeqCst);
             tell(&format!("{lost} audit records were lost: they came faster than they could be written"));
         }
     }
 
-    fn heard(&mut self, outcome: io::Result<()>) {
-        self.shared.is_failing.store(outcome.is_err(), Relaxed);
+    /// Says what has failed, once, and that it works again.
+    fn heard(&mut self, task: Task, outcome: io::Result<()>) {
+        if task == Task::Write {
+            self.shared.is_failing.store(outcome.is_err(), Relaxed);
+        }
+        let Some(complained) = self.complained.get_mut(task as usize) else { return };
+        let is_news = std::mem::replace(complained, outcome.is_err()) != outcome.is_err();
         match outcome {
-            Ok(()) if self.complained => {
-                tell("the audit file can be written again");
-                self.complained = false;
-            }
-            Err(error) if !self.complained => {
-                let then = if self.file.as_ref().is_some_and(LogFile::loses_nothing) {
-                    "requests are refused until it can be (`audit.fsync = \"record\"`)"
-                } else {
-                    "requests go on, and their records are counted as lost"
+            Ok(()) if is_news => tell(&format!("the audit {} again", task.works())),
+            Err(error) if is_news => {
+                let then = match task {
+                    Task::Write if self.file.as_ref().is_some_and(LogFile::loses_nothing) => {
+                        "requests are refused until it can be (`audit.fsync = \"record\"`)"
+                    }
+                    Task::Write => "requests go on, and records that find no room are counted as lost",
+                    _ => "records go on",
                 };
-                tell(&format!("error: the audit file cannot be written: {error}; {then}"));
-                self.complained = true;
+                tell(&format!("error: the audit {}: {error}; {then}", task.fails()));
             }
             Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// What is done with a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Write,
+    Sync,
+    Seal,
+    Reopen,
+    Rotate,
+}
+
+/// What is done from time to time.
+type Run = fn(&mut LogFile, Timestamp) -> io::Result<()>;
+const TASKS: [(Task, Run); 4] = [
+    (Task::Reopen, LogFile::reopen_if_due),
+    (Task::Sync, |file, _| file.settle()),
+    (Task::Seal, LogFile::seal_if_due),
+    (Task::Rotate, LogFile::rotate_if_due),
+];
+
+impl Task {
+    const fn fails(self) -> &'static str {
+        match self {
+            Self::Write => "file cannot be written",
+            Self::Sync => "file cannot be synced to its disk",
+            Self::Seal => "log cannot be sealed",
+            Self::Reopen => "file cannot be opened anew",
+            Self::Rotate => "file cannot be renamed",
+        }
+    }
+
+    const fn works(self) -> &'static str {
+        match self {
+            Self::Write => "file can be written",
+            Self::Sync => "file can be synced",
+            Self::Seal => "log can be sealed",
+            Self::Reopen => "file can be opened",
+            Self::Rotate => "file can be renamed",
         }
     }
 }

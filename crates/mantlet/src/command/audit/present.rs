@@ -62,7 +62,7 @@ fn time_of(record: &Line<'_>) -> String {
 }
 
 /// What a client has written cannot move the cursor.
-fn safe(text: &str) -> String {
+pub(super) fn safe(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             if c.is_control() || is_format(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
@@ -72,7 +72,7 @@ fn safe(text: &str) -> String {
 
 /// Characters that change the direction of what follows, or are not seen.
 const fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

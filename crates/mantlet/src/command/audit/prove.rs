@@ -14,6 +14,12 @@ use super::log::Log;
 use crate::say::{Failure, print};
 
 pub(super) fn prove(log: &Log, record: u64) -> Result<ExitCode, Failure> {
+    if log.parts.is_empty() {
+        return Err(Failure::usage("a pipe is read only once: name a file"));
+    }
+    if log.parts.first().is_some_and(|part| part.first > 0) {
+        return Err(Failure::usage("the first files of the log are not here, and a proof needs all of them"));
+    }
     let (seal, line) = sealed(log, record)?;
     let mut prover = Prover::new(record, seal.size).ok_or_else(|| broken(record))?;
     let mut due = 0;

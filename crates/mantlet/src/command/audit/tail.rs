@@ -75,7 +75,7 @@ fn following(
         // A file that was renamed is read to its end once more; then the new one from its beginning.
         if let Some(next) = next.take() {
             (file, at) = (next, 0);
-        } else if let Some(found) = replaced(&log.newest, &file) {
+        } else if let Some(found) = replaced(&log.newest, &file, at) {
             next = Some(found);
         } else {
             thread::sleep(LOOK_EVERY);
@@ -121,9 +121,9 @@ fn last_lines(
     Ok((found, next.unwrap_or(0)))
 }
 
-fn replaced(path: &Path, open: &File) -> Option<File> {
+fn replaced(path: &Path, open: &File, at: u64) -> Option<File> {
     let next = File::open(path).ok()?;
     let (new, old) = (next.metadata().ok()?, open.metadata().ok()?);
     let is_other = (new.dev(), new.ino()) != (old.dev(), old.ino());
-    (is_other || new.len() < old.len()).then_some(next)
+    (is_other || new.len() < at).then_some(next)
 }

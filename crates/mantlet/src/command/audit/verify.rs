@@ -2,20 +2,21 @@
 
 use std::{
     fs,
+    io::BufRead,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use mantlet_audit::{
-    Seal, files,
+    Seal, SealLine,
     proof::Proof,
     read_seq,
     verify::{Fault, Proven, Verifier, seal_of},
 };
 use serde::{Deserialize, Serialize};
 
-use super::log::Log;
+use super::{log::Log, present::safe};
 use crate::{
     cli::AuditVerifyArguments,
     say::{Failure, amount, print, say},
@@ -35,6 +36,10 @@ struct Report {
     files: usize,
     /// Records that are as they were written.
     records: u64,
+    /// The number of the record after them.
+    end: u64,
+    /// Bytes of half a line at the end.
+    half: usize,
     seals: u64,
     /// How many records the last seal covers, and when it was made.
     sealed: u64,
@@ -60,19 +65,19 @@ pub(super) fn verify(asked: &AuditVerifyArguments, config: Option<&Path>) -> Res
     if let Some(path) = &asked.proof {
         return verify_proof(path, copy.as_deref());
     }
-    let log = match Log::find(&asked.files, config) {
-        Ok(log) => log,
-        Err(failure) => return Ok(failure.with_code(NOTHING).report()),
-    };
-    let mut verifier = Verifier::new();
+    let log = Log::find(&asked.files, config)?;
+    let first = log.parts.first().map_or(0, |part| part.first);
+    let mut verifier = if asked.partial && first > 0 { partial(&log, first)? } else { Verifier::new() };
     if let Some(origin) = &asked.log {
         verifier.accept(origin.clone());
     }
     if let Some(copy) = copy {
         verifier.expect(copy);
     }
-    if let Some(last) = last_own_seal(&log.newest) {
-        verifier.expect_lines(last.size);
+    let own = log.seals();
+    let has_seals = own.is_some();
+    if let Some(own) = own {
+        verifier.expect_own(own.lines().map_while(Result::ok).filter_map(|line| seal_in(&line)));
     }
     let fault = judge(&log, &mut verifier)?;
     let report = report_of(fault, &log, verifier.proven(), asked.seals.is_some());
@@ -80,9 +85,26 @@ pub(super) fn verify(asked: &AuditVerifyArguments, config: Option<&Path>) -> Res
     if asked.json {
         print(&serde_json::to_string_pretty(&report).unwrap_or_default())?;
     } else {
-        tell(&report)?;
+        tell(&report, first, has_seals)?;
+        if is_faulty && !log.compressed.is_empty() {
+            let names: Vec<_> = log.compressed.iter().map(|path| path.display().to_string()).collect();
+            say(format!("note: compressed files are not read: unpack them beside the log ({})", names.join(", ")));
+        }
     }
     Ok(if is_faulty { ExitCode::from(FAULTY) } else { ExitCode::SUCCESS })
+}
+
+/// Begins at the first file that is here, after the seal before it.
+fn partial(log: &Log, first: u64) -> Result<Verifier, Failure> {
+    let seals = log.seals().into_iter().flat_map(|seals| seals.lines().map_while(Result::ok));
+    let kept = seals.filter_map(|line| serde_json::from_str::<SealLine>(&line).ok());
+    kept.filter(|kept| Seal::read(&kept.note).is_some_and(|seal| seal.size + 1 == first))
+        .find_map(|kept| Verifier::after(&kept))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "--partial: there is no seal right before record {first}, with which the log begins here"
+            ))
+        })
 }
 
 fn judge(log: &Log, verifier: &mut Verifier) -> Result<Option<Found>, Failure> {
@@ -144,6 +166,8 @@ fn report_of(fault: Option<Found>, log: &Log, proven: &Proven, has_copy: bool) -
         log: proven.origin.clone(),
         files: log.parts.len(),
         records: proven.lines,
+        end: proven.end,
+        half: log.half(),
         seals: proven.seals,
         sealed: proven.sealed,
         sealed_at: proven.sealed_at.map(|time| time.to_string()),
@@ -152,38 +176,47 @@ fn report_of(fault: Option<Found>, log: &Log, proven: &Proven, has_copy: bool) -
     }
 }
 
-fn tell(report: &Report) -> Result<(), Failure> {
-    let files = amount(report.files, "file");
-    let seals = amount(usize::try_from(report.seals).unwrap_or(usize::MAX), "seal");
+fn tell(report: &Report, first: u64, has_seals: bool) -> Result<(), Failure> {
+    let files = amount(report.files.max(1), "file");
+    let seals = counted(report.seals, "seal");
+    let open = report.end - report.sealed.min(report.end);
     let sealed = report.sealed_at.as_deref().map_or_else(
         || "no seal yet".to_owned(),
-        |time| format!("{seals}; the last one covers the first {} and is of {time}", report.sealed),
+        |time| {
+            let after = match open {
+                0 | 1 => String::new(),
+                open => format!("; {} after it are linked, and not sealed yet", counted(open - 1, "record")),
+            };
+            format!("{seals}; the last one covers the first {} and is of {time}{after}", report.sealed)
+        },
     );
     let copy = report.copy.map_or_else(String::new, |met| {
-        format!(
-            "\nthe copy of the seals agrees: {} of it",
-            amount(usize::try_from(met).unwrap_or(usize::MAX), "seal")
-        )
+        format!("\nthe copy of the seals agrees: {} of it", counted(met, "seal"))
     });
+    let name = safe(&report.log);
     if let Some(fault) = &report.fault {
         let place = match (&fault.file, fault.line) {
             (Some(file), Some(line)) => format!("{}:{line}: ", file.display()),
             _ => String::new(),
         };
-        say(format!("error: {place}{}", fault.what));
+        say(format!("error: {place}{}", safe(&fault.what)));
         return print(&format!(
-            "{}: {files}, NOT as it was written\n{} records before the fault are linked to each other; {sealed}{copy}",
-            report.log, report.records
+            "{name}: {files}, NOT as it was written\n{} before the fault are linked to each other; {sealed}{copy}",
+            counted(report.records, "record")
         ));
     }
-    print(&format!(
-        "{}: {files}, as it was written\n{} records, {sealed}{copy}",
-        report.log, report.records
-    ))?;
+    print(&format!("{name}: {files}, as it was written\n{}, {sealed}{copy}", counted(report.records, "record")))?;
+    if first > 0 {
+        say(format!("note: the records before {first} are not here; the seal before them fits"));
+    }
+    if report.half > 0 {
+        say(format!("note: after the last record there are {} bytes without a line end: a record that is being written, or half of one", report.half));
+    }
     if let Some(quiet) = quiet_since(report) {
-        say(format!(
-            "note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"
-        ));
+        say(format!("note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"));
+    }
+    if !has_seals {
+        say("note: there is no file of seals beside the log, so an end that was cut off does not show");
     }
     if report.copy.is_none() {
         say(
@@ -191,6 +224,10 @@ fn tell(report: &Report) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+fn counted(count: u64, what: &str) -> String {
+    amount(usize::try_from(count).unwrap_or(usize::MAX), what)
 }
 
 /// When the last seal was made, if that is longer ago than a log that is written to may go without one.
@@ -209,10 +246,10 @@ struct Line {
 /// The seals of a copy: of a file of seals, or of a copy of the log itself.
 fn copy_of(path: &Path) -> Result<Vec<Seal>, Failure> {
     let text = fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("the seals `{}` cannot be read: {error}", path.display())))?;
+        .map_err(|error| Failure::usage(format!("the seals `{}` cannot be read: {error}", path.display())))?;
     let seals: Vec<Seal> = text.lines().filter_map(seal_in).collect();
     if seals.is_empty() {
-        return Err(Failure::new(format!("there are no seals in `{}`", path.display())));
+        return Err(Failure::usage(format!("there are no seals in `{}`", path.display())));
     }
     Ok(seals)
 }
@@ -230,14 +267,9 @@ fn seal_in_a_message(line: &str) -> Option<Seal> {
     Seal::read(&note.trim_end().replace("\\n", "\n").replace("\\u{2014}", "\u{2014}"))
 }
 
-fn last_own_seal(newest: &Path) -> Option<Seal> {
-    let text = fs::read_to_string(files::beside(newest, files::SEALS)).ok()?;
-    text.lines().rev().find_map(seal_in)
-}
-
 fn verify_proof(path: &Path, copy: Option<&[Seal]>) -> Result<ExitCode, Failure> {
     let text = fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("the proof `{}` cannot be read: {error}", path.display())))?;
+        .map_err(|error| Failure::usage(format!("the proof `{}` cannot be read: {error}", path.display())))?;
     let proof = match Proof::read(&text) {
         Ok(proof) => proof,
         Err(why) => {
@@ -246,19 +278,17 @@ fn verify_proof(path: &Path, copy: Option<&[Seal]>) -> Result<ExitCode, Failure>
         }
     };
     let Proof { line, index, seal, .. } = proof;
-    if let Some(copy) = copy
-        && !copy.iter().any(|kept| kept.note == seal.note)
-    {
+    let is_known = copy.map(|copy| copy.iter().any(|kept| kept.note == seal.note));
+    if is_known == Some(false) {
         say(format!("error: {}: its seal is not among the copy of the seals", path.display()));
         return Ok(ExitCode::from(FAULTY));
     }
-    print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
-    say(format!(
-        "record {index} is among the {} records of {} that were sealed at {}",
-        seal.size, seal.origin, seal.time
-    ));
-    if copy.is_none() {
-        say("note: whether that seal is of the log itself, only a copy of the seals shows: `--seals`");
+    print(&format!("{}\n", safe(&String::from_utf8_lossy(&line))))?;
+    let which = format!("record {index} is among the {} records of {} that were sealed at {}", seal.size, safe(&seal.origin), seal.time);
+    if is_known == Some(true) {
+        say(which);
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    say(format!("not verified: if its seal is true, {which}. Whether it is, only a copy of the seals shows: `--seals FILE`"));
+    Ok(ExitCode::from(NOTHING))
 }
