@@ -167,22 +167,23 @@ def test_a_processor_hands_on_what_it_takes(gate: socket.socket) -> None:
 def test_an_event_is_of_its_request(gate: socket.socket, middleware: Any) -> None:
     """Also in a task that goes on after it, while another request is under way."""
     tasks: list[asyncio.Task[None]] = []
-    is_over = asyncio.Event()
 
-    async def later(name: str) -> None:
+    async def later(name: str, is_over: asyncio.Event) -> None:
         await is_over.wait()
         mantlet.audit("later", name=name)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         name = scope["path"]
         mantlet.audit("now", name=name)
-        tasks.append(asyncio.create_task(later(name)))
+        tasks.append(asyncio.create_task(later(name, scope["is_over"])))
 
     async def run() -> None:
+        is_over = asyncio.Event()
         wrapped = middleware(app)
         for name in ("a", "b"):
             headers = [(b"X-Mantlet-Request", name.encode())]
-            await wrapped({"type": "http", "path": name, "headers": headers}, None, None)
+            scope = {"type": "http", "path": name, "headers": headers, "is_over": is_over}
+            await wrapped(scope, None, None)
         mantlet.audit("outside")
         is_over.set()
         await asyncio.gather(*tasks)
