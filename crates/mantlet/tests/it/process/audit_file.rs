@@ -54,7 +54,7 @@ fn a_refusal_is_one_record_and_one_line() {
     assert_eq!(
         record,
         serde_json::json!({
-            "seq": 1,
+            "seq": 2,
             "prev": null,
             "time": null,
             "security_event": "request-refused",
