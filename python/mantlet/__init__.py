@@ -4,6 +4,7 @@ The gate sends the caller in a signed header. The app needs one line for each::
 
     app.add_middleware(mantlet.CallerMiddleware)      # the caller of each request
     mantlet.scope(SessionLocal, user=User)            # each query sees the caller's rows alone
+    mantlet.audit("user.password.reset", user_id=7)   # an event in the gate's audit file
 
 Nothing here is needed to run an app behind Mantlet. It needs FastAPI, Starlette or SQLAlchemy only
 where it is used with them.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mantlet.caller import Principal, current_principal
 from mantlet.errors import MantletError, NotScopable, PrincipalError, RowSecurityError, ScopeError
+from mantlet.events import AuditHandler, AuditMiddleware, audit, audit_processor
 from mantlet.middleware import CallerMiddleware
 from mantlet.without_scope import unscoped
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from mantlet.scoping.scope import Scope, scope
 
 __all__ = [
+    "AuditHandler",
+    "AuditMiddleware",
     "CallerMiddleware",
     "MantletError",
     "NotScopable",
@@ -31,6 +35,8 @@ __all__ = [
     "RowSecurityError",
     "Scope",
     "ScopeError",
+    "audit",
+    "audit_processor",
     "current_principal",
     "principal",
     "scope",

@@ -7,6 +7,7 @@ from typing import Any
 
 from mantlet.caller import of_request
 from mantlet.errors import MantletError
+from mantlet.events import in_request
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,7 +31,7 @@ class CallerMiddleware:
             await self.check(send)
             await self.app(scope, receive, send)
         else:
-            with of_request(scope["headers"]):
+            with of_request(scope["headers"]), in_request(scope["headers"]):
                 await self.app(scope, receive, send)
 
     async def check(self, send: Send) -> None:

@@ -448,6 +448,27 @@ pub const EVENTS: &[&str] = &[
     "operator",
     "issuer",
     "reused",
+    // What was done.
+    "login-succeeded",
+    "login-failed",
+    "login-attempted",
+    "password-change-failed",
+    "password-change-attempted",
+    "password-reset-failed",
+    "password-reset-attempted",
+    "password-reset-requested",
+    "account-created",
+    "token-refreshed",
+    "request-recorded",
+    "operator-acted",
+    "configuration-changed",
+    "configuration-reloaded",
+    "configuration-refused",
+    "gate-started",
+    "gate-stopped",
+    "app-restarted",
+    "app-event",
+    "app-events-lost",
 ];
 
 impl Reason {

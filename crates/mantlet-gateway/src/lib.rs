@@ -14,6 +14,7 @@
 //! | `sessions`, `keys`, `refresh_tokens` | where sessions, API keys and refresh tokens are kept beyond this process |
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
+//! | [`app_events`] | hears the app's own events |
 //! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
@@ -33,6 +34,7 @@ mod sessions;
 mod app;
 mod store;
 
+pub mod app_events;
 pub mod audit_log;
 mod condition_files;
 pub mod evidence_file;

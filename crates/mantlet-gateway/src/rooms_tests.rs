@@ -33,7 +33,7 @@ const HOUSES: [House; 6] = [
                 "guests",
                 "request_body",
             ],
-            &["store", "app", "sessions"],
+            &["app_events", "store", "app", "sessions"],
             &["issuers", "keys", "refresh_tokens"],
             &["shared"],
             &["client", "admin"],

@@ -66,7 +66,8 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "alone", "certificates", "health", "parts", "signals"],
+            &["admin", "alone", "certificates", "health", "records", "signals"],
+            &["parts"],
             &["events"],
             &["reload", "stop"],
             &["run"],

@@ -80,6 +80,8 @@ pub struct Sensitivity {
     pub may_name_more: bool,
     /// Its body has several forms, and in one of them no account is found.
     pub hides_in_part: bool,
+    /// It takes a password.
+    pub takes_password: bool,
     /// What shows it: `the tokenUrl of OAuth2PasswordBearer`, `the word "login" in its path`.
     pub why: String,
 }
@@ -196,6 +198,7 @@ impl<'c> Search<'c> {
                         sensitivity.each += usize::from(counts);
                     }
                 }
+                sensitivity.takes_password &= new.takes_password;
                 sensitivity.may_name_more |= new.may_name_more;
                 sensitivity.hides_in_part |= new.hides_in_part;
             }
@@ -208,7 +211,17 @@ impl<'c> Search<'c> {
         let sensitivity = |purpose, evidence, why| {
             let (accounts, each) = inputs.accounts();
             let (may_name_more, hides_in_part) = (!inputs.is_whole, inputs.hides_in_part);
-            Some(Sensitivity { purpose, evidence, accounts, each, may_name_more, hides_in_part, why })
+            let takes_password = inputs.has(|taken| taken.is(is_password));
+            Some(Sensitivity {
+                purpose,
+                evidence,
+                accounts,
+                each,
+                may_name_more,
+                hides_in_part,
+                takes_password,
+                why,
+            })
         };
         let is_anonymous = operation.security.is_empty();
         if methods.iter().any(|name| changes(name)) {

@@ -5,8 +5,11 @@
 //! There is one exception: the response of a failed app is recorded if Mantlet hid it from the
 //! client, because it is kept nowhere else.
 
+mod action;
+mod app_event;
 mod once;
 mod sums;
+mod voucher;
 
 use std::{net::IpAddr, pin::Pin, sync::Arc};
 
@@ -14,9 +17,14 @@ use http::StatusCode;
 use jiff::Timestamp;
 use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+pub use action::{ACTIONS, Actions, OfRoute, Outcome, Recorded};
+pub(crate) use action::{hash_of_account, short};
+pub use app_event::{AppEvent, LONGEST_DATAGRAM};
 pub(crate) use once::FirstTime;
 pub use sums::{Summed, Sums};
+pub use voucher::{Vouched, Vouchers};
 
 use crate::{
     Call, Mode, Reason, Refusal,
@@ -80,9 +88,27 @@ pub struct Record {
     /// A short hash of a rule's key, if that is not an address: eight hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// How an action has ended: `success`, `failure`, `denied` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The object: `orders/17`, if the operation has a parameter that says which one it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// The first eight digits of the session's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// A short hash of the account that a login was tried for: eight hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The app's own name for its event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What the app says of its event, or facts of the gate's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<Map<String, Value>>>,
     /// The usage of a rule that only reports.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<serde_json::Value>,
+    pub usage: Option<Value>,
     /// The number of similar records that were counted and not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summed: Option<Box<Summed>>,
@@ -123,6 +149,12 @@ impl Record {
             remedy,
             until: None,
             key: refusal.key.map(|key| format!("{:08x}", u32::from_be_bytes(key))),
+            outcome: refused.then_some(Outcome::Denied),
+            object: (refusal.reason == Reason::ObjectForeign).then(|| action::object_of(call)).flatten(),
+            session: call.session.map(short),
+            account: None,
+            event: None,
+            data: None,
             usage: None,
             summed: None,
             original: None,
@@ -421,6 +453,12 @@ impl Record {
             remedy: None,
             until: None,
             key: None,
+            outcome: None,
+            object: None,
+            session: None,
+            account: None,
+            event: None,
+            data: None,
             usage: None,
             summed: None,
             original: None,

@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Record;
+use super::{Outcome, Record};
 use crate::Reason;
 
 /// The records that are counted together.
@@ -82,7 +82,8 @@ struct Count {
 impl Sums {
     /// Whether a record is kept. If not, it is counted.
     pub fn keeps(&self, record: &Record, now: Instant) -> bool {
-        if !is_summed(record.security_event) {
+        // What has succeeded is what an incident is asked about: however many others there are, it is kept.
+        if record.outcome == Some(Outcome::Success) || !is_summed(record.security_event) {
             return true;
         }
         let kind = Kind { event: record.security_event, reason: record.reason };
@@ -182,6 +183,10 @@ fn is_summed(event: &str) -> bool {
             | "store-recovered"
             | "throttle-usage"
             | "records-summed"
+            | "operator-acted"
+            | "configuration-refused"
+            | "app-event"
+            | "app-events-lost"
     )
 }
 
@@ -289,6 +294,27 @@ mod tests {
             "all request-refused route-unknown 900 100",
             "2001:db8:: request-refused route-unknown 900 100",
         ];
+        assert_eq!(lines(&sums.read(now, TIME, true)), expected);
+    }
+
+    #[test]
+    fn of_a_flood_of_logins_each_that_succeeded_is_kept() {
+        let (sums, now) = (Sums::default(), Instant::now());
+        let address = Some([192, 0, 2, 1].into());
+        let login = |event, outcome| Record {
+            security_event: event,
+            reason: event,
+            outcome: Some(outcome),
+            ..Record::of_connection(address, Reason::InternalError, TIME)
+        };
+        let failed = login("login-failed", Outcome::Failure);
+        let succeeded = login("login-succeeded", Outcome::Success);
+        let kept = |record: &Record, count| (0..count).filter(|_| sums.keeps(record, now)).count();
+        assert_eq!(kept(&failed, 50_000), 100);
+        assert_eq!(kept(&succeeded, 50_000), 50_000);
+        assert_eq!(kept(&failed, 50_000), 0);
+        let expected =
+            ["all login-failed login-failed 99900 100", "192.0.2.1 login-failed login-failed 99900 100"];
         assert_eq!(lines(&sums.read(now, TIME, true)), expected);
     }
 

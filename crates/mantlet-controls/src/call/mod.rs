@@ -94,6 +94,8 @@ pub struct Call {
     pub principal: Option<Known>,
     /// The caller by its API key, if it has shown one that Mantlet has made.
     pub api_key: Option<Known>,
+    /// The number of its session, if it shows one that is known.
+    pub session: Option<u64>,
     /// What the app itself says of the caller, if it was asked: the answer of its *Me* operation.
     pub told_by_app: Option<Arc<[Attribute]>>,
     /// The certificate that the client has shown.

@@ -312,6 +312,7 @@ impl Policy {
                     contract: Arc::clone(contract),
                     route: Arc::clone(route),
                     unsure,
+                    is_sensitive: contract.is_sensitive(route),
                     parameters: parameters
                         .map(|found| (found.name.to_owned(), found.convertor, found.place))
                         .collect(),

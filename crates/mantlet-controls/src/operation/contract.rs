@@ -43,6 +43,8 @@ pub struct Contract {
     pub(crate) sensitive: HashMap<String, Vec<SensitiveRoute>>,
     /// Operations that do something to sessions, by their paths.
     pub(crate) session_roles: HashMap<String, Vec<SessionRoute>>,
+    /// Routes whose path is that of one of these, by their places in memory: all others need not look there.
+    sensitive_routes: HashSet<usize>,
     /// The operation that tells a caller about itself, if there is one that needs nothing but a
     /// credential: its path.
     me: Option<(Box<str>, Security)>,
@@ -128,6 +130,11 @@ impl Contract {
             }
             session_roles.entry(found.path.clone()).or_default().push(found);
         }
+        let is_sensitive = |route: &&Arc<HttpRoute>| {
+            let mut roles = session_roles.get(&route.path).into_iter().flatten();
+            sensitive.contains_key(&route.path) || roles.any(|found| found.role != SessionRole::Me)
+        };
+        let sensitive_routes = routes.http().filter(is_sensitive).map(address).collect();
         let mut token_paths: Vec<_> = routes.operations().flat_map(token_paths_of).collect();
         token_paths.sort_unstable();
         token_paths.dedup();
@@ -161,6 +168,7 @@ impl Contract {
             session_cookies,
             sensitive,
             session_roles,
+            sensitive_routes,
             me,
             token_paths,
             without_dpop: exact && !model.names_dpop,
@@ -199,6 +207,11 @@ impl Contract {
     /// Names that mean the same field as this one in some model, this one among them. None if it has one name.
     pub(crate) fn spellings(&self, name: &str) -> Option<&[Box<str>]> {
         self.spellings.get(name).map(Vec::as_slice)
+    }
+
+    /// Whether an operation of this route's path is sensitive or changes sessions.
+    pub(crate) fn is_sensitive(&self, route: &Arc<HttpRoute>) -> bool {
+        self.sensitive_routes.contains(&address(route))
     }
 
     /// The operation that tells a caller about itself, if there is one that needs nothing but a credential: its path.

@@ -34,14 +34,17 @@ pub struct Matched {
     /// Something before it may answer instead: nothing is refused or changed because of its
     /// contract, but protections stay.
     pub(crate) unsure: bool,
+    /// An operation of this path is sensitive or changes sessions.
+    pub(crate) is_sensitive: bool,
     /// Path parameters: their names, their types, and the place of their values in the path.
     pub(crate) parameters: Vec<(String, Convertor, Range<usize>)>,
 }
 
 impl Matched {
-    /// What the operation does to sessions.
+    /// What the operation does to sessions. That it says who the caller is, is known elsewhere.
     pub(crate) fn session_roles(&self, method: &Method) -> impl Iterator<Item = &SessionRoute> {
-        let found = self.contract.session_roles.get(&self.route.path).into_iter().flatten();
+        let path = self.is_sensitive.then_some(&self.route.path);
+        let found = path.and_then(|path| self.contract.session_roles.get(path)).into_iter().flatten();
         found.filter(|found| {
             found.host.as_deref() == self.route.host.as_deref()
                 && found.evidence == Evidence::Known
@@ -63,6 +66,9 @@ impl Matched {
 
     /// Why the operation is sensitive, if it is.
     pub(crate) fn sensitivity(&self, method: &Method) -> Option<&Sensitivity> {
+        if !self.is_sensitive {
+            return None;
+        }
         let found = self.contract.sensitive.get(&self.route.path)?;
         let of_method = |found: &&SensitiveRoute| {
             found.host.as_deref() == self.route.host.as_deref()

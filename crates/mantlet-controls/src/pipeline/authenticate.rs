@@ -85,6 +85,7 @@ where
     if let Some(keeper) = app.sessions().filter(|_| !sight.used.is_empty()) {
         keeper.keep_soon(sight.used);
     }
+    road.call.session = sight.shown.own().map(|shown| shown.session.facts.id);
     road.due.shown = sight.shown;
     as_the_app_reads_it(road, request, is_proven);
     Ok(())

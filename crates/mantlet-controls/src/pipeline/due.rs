@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Policy, enumeration::Noted, own::Watched};
+use super::{Policy, actions::Action, enumeration::Noted, own::Watched};
 use crate::{
     Call, Mode, Reason, Refusal,
     audit::{Record, Sink},
@@ -95,6 +95,8 @@ pub(super) struct Due {
     pub(super) csrf: Option<Box<csrf::token::Held>>,
     /// uploads, encoding: findings in the body, if it is watched.
     pub(super) findings: Option<Arc<Findings>>,
+    /// audit: what the request does, if that is to be recorded.
+    pub(super) action: Option<Box<Action>>,
     /// contract: the gate's verdict, to compare with the app's.
     pub(super) judged: Judged,
     /// contract: clients may not reach this. Unless the app's CORS allows the preflight, this is

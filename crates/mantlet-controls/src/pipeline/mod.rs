@@ -1,5 +1,6 @@
 //! The road of a request: [`inbound`] to the app, [`outbound`] back to the client. Reading the two is reading the product.
 
+mod actions;
 mod app;
 mod arrival;
 mod ask;
@@ -129,6 +130,11 @@ where
             if policy.refresh_tokens.prepare(&road.call, request.headers_mut()) {
                 app.finish_in_any_case();
             }
+            // audit: what the gate knows of it, if the app sends events of its own; and what it is about to do.
+            policy.vouchers.write(&road.call, request.headers_mut());
+            if actions::concerns(&road) {
+                Box::pin(actions::begin(&mut road, &mut request)).await.map_err(Refusal::from)?;
+            }
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let mut answer = road.received(answer)?;
@@ -142,6 +148,9 @@ where
             let mut answer = match road.look(answer) {
                 Looked::Passes(answer) => {
                     let events = road.course_of((answer.status(), answer.headers()), None, is_shared);
+                    if let Some(action) = &mut road.due.action {
+                        action.learn(&events, None);
+                    }
                     if !events.is_empty() {
                         Box::pin(road.keep(app.sessions().cloned(), events)).await;
                     }
@@ -152,7 +161,10 @@ where
                     if road.due.own.is_some() {
                         Box::pin(own::after(&mut road, &mut app, &mut parts)).await?;
                     }
-                    let Seen { answer, new_token, mut events } = road.judge(parts, is_shared);
+                    let Seen { answer, new_token, mut events, user } = road.judge(parts, is_shared);
+                    if let Some(action) = &mut road.due.action {
+                        action.learn(&events, user);
+                    }
                     if let Some(browser) = road.due.browser.as_ref().filter(|_| !events.is_empty()) {
                         let keeper = app.sessions().cloned();
                         let authentication = &road.policy.authentication;
@@ -195,6 +207,8 @@ struct Seen<B> {
     new_token: Option<(Box<str>, Carrier)>,
     /// What it does to sessions.
     events: Vec<Event>,
+    /// Whom a token in it is about, if that is to be recorded.
+    user: Option<Box<str>>,
 }
 
 /// What the head of the app's response says about its body.
@@ -223,6 +237,9 @@ impl<S: Sink> Road<'_, S> {
             }
             Ok(answer) => {
                 self.due.reached = Reached::Answered;
+                if let Some(action) = &mut self.due.action {
+                    action.answered(&self.call, answer.status(), answer.headers());
+                }
                 caller::answered(self, answer.status());
                 own::count_found(self, answer.status());
                 // authorization: the app has not looked at it, either.
@@ -317,7 +334,7 @@ impl<S: Sink> Road<'_, S> {
     fn judge<B: Body<Data = Bytes>>(&self, parts: responses::Parts<B>, is_shared: bool) -> Seen<B> {
         let status = parts.status();
         let mut new_token = None;
-        let mut events = Vec::new();
+        let (mut events, mut user) = (Vec::new(), None);
         let learn = |headers: &HeaderMap, said: Option<&[u8]>| {
             if self.due.judged.asks_for(status) {
                 contract::learn(&self.call, &self.due.judged, self.audit, status, said);
@@ -328,13 +345,17 @@ impl<S: Sink> Road<'_, S> {
                 new_token = authentication.learn(&self.call, presented, self.audit, answer, said, course);
             }
             events = self.course_of((status, headers), said, is_shared);
+            // audit: whose login it was.
+            if self.due.action.is_some() {
+                user = actions::subject_in(said, &events);
+            }
             // authorization: the same for a rule that is only proposed.
             own::learn(self, (status, headers), said);
             // authorization: ids that the caller may ask for from now on.
             enumeration::learn(self, (status, headers), said);
         };
         let answer = self.policy.responses.judge(&self.subject(), self.audit, parts, learn);
-        Seen { answer, new_token, events }
+        Seen { answer, new_token, events, user }
     }
 }
 

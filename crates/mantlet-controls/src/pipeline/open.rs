@@ -28,6 +28,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         operation: None,
         principal: None,
         api_key: None,
+        session: None,
         told_by_app: None,
         response_timeout: None,
         carries_credentials: headers.contains_key(header::AUTHORIZATION)

@@ -5,7 +5,7 @@ use http::{Response, StatusCode, Version, header};
 use http_body::Body;
 use mantlet_contract::routes::Visibility;
 
-use super::{Ending, Road, due::Outcome};
+use super::{Ending, Road, actions, due::Outcome};
 use crate::{
     Mode, Reason, Refusal, ResponseBody, Scheme,
     audit::{Record, Sink},
@@ -26,6 +26,7 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
     let (policy, call, audit) = (road.policy, &road.call, road.audit);
     // audit: what was seen in the body.
     let seen = road.due.tell_findings(policy, call, audit);
+    let is_refused = ended.is_err();
     let (mut answer, refusal) = match ended {
         Ok(answer) => (answer, None),
         Err(Ending::Redirected(location)) => (response::redirect(location).map(ResponseBody::own), None),
@@ -42,6 +43,8 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
             (response::refuse(call, &refusal).map(ResponseBody::own), Some(refusal))
         }
     };
+    // audit: what was done.
+    actions::tell(road, answer.status(), is_refused);
     // Settle once the response is known. After the refusal's own record, which shows the cause of a
     // ban.
     road.due.settle(

@@ -5,7 +5,7 @@
 
 use crate::{
     Mode,
-    audit::FirstTime,
+    audit::{Actions, FirstTime, Recorded, Vouchers},
     client,
     config::{Clock, Context, Deployment, Mistake, Section},
     contract, encoding,
@@ -75,6 +75,8 @@ macro_rules! policy {
             /// Turns every `enforce` into `report`.
             pub report_only: bool,
             $($(#[$about])* pub $control: crate::$control::Config,)+
+            /// Which actions are recorded.
+            pub actions: Actions,
             /// `[[route]]`
             pub route: Vec<route::Config>,
             /// Facts outside the configuration.
@@ -93,6 +95,8 @@ macro_rules! policy {
             pub(crate) watched: FirstTime,
             /// Headers that were removed, and have been recorded.
             pub(crate) removed: FirstTime,
+            /// Facts of requests, for events of the app.
+            pub(crate) vouchers: Vouchers,
         }
 
         /// Each section by itself; the mistakes of the others are told already.
@@ -106,7 +110,7 @@ macro_rules! policy {
 
             /// Every control does nothing.
             pub fn off() -> Self {
-                Self { $($control: Section::off(),)+ ..Self::default() }
+                Self { $($control: Section::off(),)+ actions: Actions::Off, ..Self::default() }
             }
 
             /// Checks every section; all mistakes are reported, each with its key.
@@ -126,7 +130,7 @@ macro_rules! policy {
                     $($control: self.$control.check(&context).map_err(|found| collect(stringify!($control), found)),)+
                 };
                 let base = self.of_all_routes(&checked);
-                let routes = route::Routes::check(&self.route, base, &self.contract, &self.responses, self.report_only);
+                let routes = route::Routes::check(&self.route, base, &self.contract, &self.responses, self.actions, self.report_only);
                 let routes = routes.map_err(|found| collect("", found));
                 let policy = (|| {
                     Ok::<_, ()>(Policy {
@@ -135,6 +139,7 @@ macro_rules! policy {
                         clock: self.deployment.clock,
                         watched: FirstTime::up_to(contract::MAX_REPORTED),
                         removed: FirstTime::up_to(client::MAX_RECORDED),
+                        vouchers: self.deployment.kept.get(),
                     })
                 })();
                 policy.map_err(|()| mistakes)
@@ -144,6 +149,13 @@ macro_rules! policy {
 }
 
 sections!(policy);
+
+impl Policy {
+    /// Whether actions are recorded beside refusals.
+    pub fn records_actions(&self) -> bool {
+        self.routes.fallback().recorded != Recorded::Nothing
+    }
+}
 
 impl Config {
     /// Where the app's contract is put once it is known.
@@ -167,6 +179,7 @@ impl Config {
             response_timeout: None,
             uploads: checked.uploads.clone().unwrap_or_else(|()| uploads::Policy::of(posture)).into(),
             encoding: checked.encoding.clone().unwrap_or_else(|()| encoding::Policy::of(posture)).into(),
+            recorded: Recorded::of(self.actions, None),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::RoutePolicy;
 use crate::{
     Mode, api_keys,
+    audit::{Actions, OfRoute, Recorded},
     config::{
         Mistake,
         template::{method, template},
@@ -42,6 +43,9 @@ pub struct Config {
     pub uploads: uploads::Config,
     /// Settings for compressed bodies that differ here.
     pub encoding: encoding::Config,
+    /// Which requests are recorded here that are not refused, if that differs (`audit.actions`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<OfRoute>,
     /// Time from the last byte of a request to the first of its response here, if it differs
     /// (`app.response-timeout`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,7 @@ impl Config {
         base: &RoutePolicy,
         contract: &contract::Config,
         responses: &responses::Config,
+        actions: Actions,
         report_only: bool,
     ) -> Result<(String, Vec<Method>, RoutePolicy), Vec<Mistake>> {
         let mut mistakes: Vec<_> =
@@ -131,6 +136,7 @@ impl Config {
             response_timeout: self.response_timeout.map(|span| span.0),
             uploads: uploads.into(),
             encoding: encoding.into(),
+            recorded: Recorded::of(actions, self.audit),
         };
         Ok((template(&self.path), methods, policy))
     }

@@ -14,6 +14,7 @@ pub use config::{Config, CsrfConfig, LimitsConfig, ModeConfig};
 
 use crate::{
     Mode,
+    audit::{Actions, Recorded},
     call::Spellings,
     config::{
         Mistake,
@@ -52,6 +53,8 @@ pub struct RoutePolicy {
     pub uploads: Arc<uploads::Policy>,
     /// Settings for compressed bodies.
     pub encoding: Arc<encoding::Policy>,
+    /// Which requests are recorded that are not refused.
+    pub recorded: Recorded,
 }
 
 /// All routes that the configuration names, and the settings of all others.
@@ -96,12 +99,13 @@ impl Routes {
         base: RoutePolicy,
         contract: &contract::Config,
         responses: &responses::Config,
+        actions: Actions,
         report_only: bool,
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut by_template: Vec<(usize, String, Vec<Entry>)> = Vec::new();
         for (index, config) in configs.iter().enumerate() {
-            match config.check(index, &base, contract, responses, report_only) {
+            match config.check(index, &base, contract, responses, actions, report_only) {
                 Err(found) => mistakes.extend(found),
                 Ok((template, methods, policy)) => {
                     let entry = Entry { methods, policy: Arc::new(policy) };
@@ -169,9 +173,11 @@ mod tests {
                 response_timeout: None,
                 uploads: uploads::Policy::of(Posture::Compatible).into(),
                 encoding: encoding::Policy::of(Posture::Compatible).into(),
+                recorded: Recorded::Sensitive,
             },
             &contract::Config::default(),
             &responses::Config::default(),
+            Actions::Sensitive,
             false,
         )
     }

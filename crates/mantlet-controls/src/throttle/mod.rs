@@ -67,7 +67,12 @@ use http::{HeaderMap, Request, header};
 use http_body::Body;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{attempts::Attempt, headers::RateLimitStatus, quotas::QuotaDebt, usage::ReportedUse};
+pub(crate) use self::{
+    attempts::{Attempt, has_succeeded},
+    headers::RateLimitStatus,
+    quotas::QuotaDebt,
+    usage::ReportedUse,
+};
 use self::{
     bans::{Bans, traps::Traps},
     quotas::{Ledger, Quota},

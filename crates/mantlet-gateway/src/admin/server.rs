@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server, service::service_fn};
 use hyper_util::rt::TokioIo;
-use mantlet_controls::{Policy, ResponseBody};
+use mantlet_controls::{
+    Policy, ResponseBody, api_keys,
+    audit::{Outcome, Record, Sink},
+};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::{
@@ -20,8 +23,10 @@ use super::{
     socket::{Admin, PATIENCE},
     trouble::{Trouble, no_method},
 };
-use crate::shared::Shared;
+use crate::{clock, shared::Shared};
 
+/// Bytes of a name in a record, at most.
+const LONGEST_NAME: usize = 128;
 /// Connections at once.
 const MOST: usize = 16;
 /// Largest head of a request.
@@ -57,9 +62,16 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
 }
 
 async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
+    let operator = operator(&stream);
     let service = service_fn(async |request: Request<Incoming>| {
         let uri = request.uri();
         let outcome = answer(request.method(), uri.path(), uri.query(), shared).await;
+        if shared.policy.load().records_actions()
+            && let Some(act) = act(request.method(), uri.path(), uri.query())
+        {
+            let is_done = if outcome.is_ok() { Outcome::Success } else { Outcome::Failure };
+            shared.audit.record(Record::of_operator(&act, operator.clone(), is_done, clock::now()));
+        }
         Ok::<_, Infallible>(respond(outcome))
     });
     let connection = server::conn::http1::Builder::new()
@@ -68,6 +80,33 @@ async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
         .serve_connection(TokioIo::new(stream), service);
     // The client has its response, or has left.
     let _ = connection.await;
+}
+
+/// Who asks: the user of the process at the other end, as the system knows it.
+fn operator(stream: &UnixStream) -> String {
+    stream.peer_cred().map_or_else(|_| "unknown".to_owned(), |found| format!("uid:{}", found.uid()))
+}
+
+/// What a request changes, in words; none if it only reads. The key of a quota may be an API key, so it
+/// is not repeated.
+fn act(method: &Method, path: &str, query: Option<&str>) -> Option<String> {
+    let segments = segments(path);
+    let segments: Vec<&str> = segments.iter().map(|text| text.get(..LONGEST_NAME).unwrap_or(text)).collect();
+    Some(match (segments.as_slice(), method) {
+        (["bans"], &Method::DELETE) => "lift all bans".to_owned(),
+        (["bans", address], &Method::DELETE) => format!("lift the ban of {address}"),
+        (["keys"], &Method::POST) => "create an API key".to_owned(),
+        (["keys", id], &Method::DELETE) => {
+            format!("revoke the API key {}", api_keys::id_of(id).unwrap_or(id))
+        }
+        (["quotas", quota, _], &Method::DELETE) => format!("reset a key of the quota {quota}"),
+        (["sessions"], &Method::DELETE) => {
+            let [account, _] = parameters(query, ["account", "keep"]).ok()?;
+            format!("end the sessions of {}", account?)
+        }
+        (["sessions", id], &Method::DELETE) => format!("end the session {id}"),
+        _ => return None,
+    })
 }
 
 /// The routes of the admin socket.

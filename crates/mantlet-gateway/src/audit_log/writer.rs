@@ -81,9 +81,10 @@ impl Writer {
     }
 
     fn write(&mut self, record: &Record) {
-        // A record of usage is not an event, so the terminal does not show it.
+        // A record of usage is not an event, and what was done is not refused: the terminal shows neither.
         if let Some(terminal) = &mut self.terminal
             && record.usage.is_none()
+            && !record.is_of_action()
         {
             terminal.show(record);
         }

@@ -26,6 +26,8 @@ const LOCK: &str = "lock";
 const SOCKET: &str = "app.sock";
 /// The socket on which the launcher hands over what may be the key of the app's tokens.
 const KEY_SOCKET: &str = "key.sock";
+/// The socket on which the app says what has happened.
+const EVENT_SOCKET: &str = "event.sock";
 
 /// A folder of mode 0700 that is removed when it is dropped.
 #[derive(Debug)]
@@ -45,6 +47,10 @@ impl PrivateFolder {
 
     pub(crate) fn key_socket(&self) -> PathBuf {
         self.path().join(KEY_SOCKET)
+    }
+
+    pub(crate) fn event_socket(&self) -> PathBuf {
+        self.path().join(EVENT_SOCKET)
     }
 
     /// Makes one where that is possible: in the folder for temporary files, in another that
@@ -89,7 +95,7 @@ impl PrivateFolder {
         file.try_lock().map_err(io::Error::from)?;
         fs::rename(draft, lock)?;
         let socket = folder.path().join(SOCKET);
-        let length = socket.as_os_str().len().max(folder.path().join(KEY_SOCKET).as_os_str().len());
+        let length = folder.path().join(EVENT_SOCKET).as_os_str().len();
         if length > LONGEST_SOCKET_PATH {
             let why =
                 format!("too long: a socket's path has {LONGEST_SOCKET_PATH} bytes at most, not {length}");

@@ -11,9 +11,10 @@ use std::{
 };
 
 use mantlet_contract::model::Contract;
-use mantlet_controls::{authentication::PrincipalKey, token::Candidates};
+use mantlet_controls::{audit::Actions, authentication::PrincipalKey, token::Candidates};
 use mantlet_gateway::{
     Address,
+    app_events::AppEvents,
     supervisor::{AppCommand, Input, Output, exit_code},
 };
 
@@ -26,7 +27,7 @@ use super::{
     status::{STATUS, Status},
 };
 use crate::{
-    config::{Config, PRINCIPAL_KEY},
+    config::{AUDIT_SOCKET, Config, PRINCIPAL_KEY},
     say::Failure,
     settings::Loaded,
 };
@@ -45,6 +46,8 @@ pub(crate) struct AppProcess {
     folder: PrivateFolder,
     /// What the launcher says of keys; another server has no launcher.
     hearing: Option<Hearing>,
+    /// Where it says what has happened, if that is recorded.
+    events: Option<AppEvents>,
     is_own_server: bool,
     tells_its_contract: bool,
 }
@@ -67,6 +70,14 @@ impl AppProcess {
         let key = key.secret().filter(|_| names_caller);
         let mut variables = environment::of_app(config)?;
         variables.extend(key.map(|key| (PRINCIPAL_KEY.to_owned(), key.clone())));
+        let events = if loaded.config.audit.actions == Actions::Off {
+            None
+        } else {
+            let path = folder.event_socket();
+            let events = AppEvents::open(&path).map_err(cannot)?;
+            variables.push((AUDIT_SOCKET.to_owned(), path.into_os_string().into_encoded_bytes().into()));
+            Some(events)
+        };
         let input = input(server.is_empty());
         let command = |program, arguments, address| AppCommand {
             program,
@@ -89,6 +100,7 @@ impl AppProcess {
                 idle_timeout: config.idle_timeout.0,
                 folder,
                 hearing: None,
+                events,
                 is_own_server: true,
                 tells_its_contract: false,
             });
@@ -118,6 +130,7 @@ impl AppProcess {
             idle_timeout: UVICORN_IDLE,
             folder,
             hearing: Some(hearing),
+            events,
             is_own_server: false,
             tells_its_contract,
         })
@@ -134,6 +147,11 @@ impl AppProcess {
             Some(hearing) => hearing.listen(candidates).await,
             None => pending().await,
         }
+    }
+
+    /// Where the app says what has happened, if that is recorded.
+    pub(crate) const fn events(&self) -> Option<&AppEvents> {
+        self.events.as_ref()
     }
 
     /// What the app accepts, as it says itself.

@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use mantlet_controls::config::units::{Size, Span};
+use mantlet_controls::{
+    audit::Actions,
+    config::units::{Size, Span},
+};
 use mantlet_gateway::{
     audit_log::{Anchor, AuditConfig, Sync},
     guarded::Kind,
@@ -17,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) file: String,
     /// Whether refusals are shown on the terminal. Default yes.
     pub(crate) terminal: bool,
+    /// Which actions are recorded beside refusals. Default `sensitive`.
+    pub(crate) actions: Actions,
     /// When the disk has to have a record: `record` (before the response; if the disk cannot take it,
     /// requests are refused), a time, or `os`. Default `100ms`.
     pub(crate) fsync: Fsync,
@@ -50,6 +55,7 @@ impl Default for Config {
         Self {
             file: String::new(),
             terminal: true,
+            actions: Actions::default(),
             fsync: Fsync::Every(Span(Duration::from_millis(100))),
             rotate: Size(256 << 20),
             seal: Span::secs(60),

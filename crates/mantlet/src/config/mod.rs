@@ -21,7 +21,7 @@ mod gate;
 mod read;
 
 pub(crate) use app::Config as AppConfig;
-pub(crate) use read::{Checked, PRINCIPAL_KEY, Reader, is_url, summary};
+pub(crate) use read::{AUDIT_SOCKET, Checked, PRINCIPAL_KEY, Reader, is_url, summary};
 pub(crate) use reference::{Reference, secret};
 pub(crate) use schema::Config;
 pub(crate) use socket_path::LONGEST_SOCKET_PATH;

@@ -22,8 +22,11 @@ use crate::{
 /// The variable in which the app has the key of the header with the caller.
 pub(crate) const PRINCIPAL_KEY: &str = "MANTLET_PRINCIPAL_KEY";
 
+/// The variable in which the app has the socket for its own events.
+pub(crate) const AUDIT_SOCKET: &str = "MANTLET_AUDIT_SOCKET";
+
 /// Variables that begin with `MANTLET_` and are not settings.
-const NOT_SETTINGS: [&str; 3] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR", PRINCIPAL_KEY];
+const NOT_SETTINGS: [&str; 4] = ["MANTLET_CONFIG", "MANTLET_SUPERVISOR", PRINCIPAL_KEY, AUDIT_SOCKET];
 
 /// A configuration without mistakes, and what it was made from.
 #[derive(Debug)]

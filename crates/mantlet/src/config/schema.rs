@@ -66,6 +66,7 @@ macro_rules! config {
                 mantlet_controls::Config {
                     report_only: self.report_only,
                     $($control: self.$control.clone(),)+
+                    actions: self.audit.actions,
                     route: self.route.clone(),
                     deployment: Deployment {
                         has_certificate: tls.is_some(),

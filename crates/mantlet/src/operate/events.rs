@@ -25,10 +25,12 @@ pub(super) fn of_app(parts: &Parts<'_>, event: Event) {
         }
         Event::Ready(_) => {
             parts.gate.app_started();
+            parts.records.ready();
             learn(parts, &name);
             say(format!("{name} is ready behind {}", parts.listen()));
         }
         Event::Crashed(status, pause) => {
+            parts.records.crashed(status);
             let how =
                 status.map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
             let why = parts.app.as_ref().zip(status).and_then(|(app, status)| app.why_crashed(status));

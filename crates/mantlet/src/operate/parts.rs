@@ -6,12 +6,14 @@ use mantlet_controls::Scheme;
 use mantlet_gateway::{Gate, Listen, admin::Admin, audit_log::AuditWriter, tls::acme};
 use tokio::sync::watch;
 
+use super::records::Records;
 use crate::{app::AppProcess, config::Reader, contract::Keeper};
 
 /// A gate that runs, and what runs with it.
 pub(super) struct Parts<'a> {
     pub(super) gate: &'a Gate,
     pub(super) audit: &'a AuditWriter,
+    pub(super) records: &'a Records,
     pub(super) reader: Reader,
     pub(super) keeper: Keeper,
     /// Whether the contract is still to be read.

@@ -16,12 +16,14 @@ pub(super) fn reload(parts: &Parts<'_>) {
     let checked = match parts.reader.read() {
         Ok(checked) => checked,
         Err(mistakes) => {
+            parts.records.not_reloaded();
             return say(format!("error: {}", summary(&mistakes, "the running one stays in force")));
         }
     };
     if let Some(tls) = checked.tls {
         let fetched = tls.acme().cloned();
         if let Err(error) = parts.gate.reload_tls(tls) {
+            parts.records.not_reloaded();
             return say(format!("error: {error}; the running configuration stays in force"));
         }
         parts.certificates.send_replace(fetched);
@@ -31,6 +33,7 @@ pub(super) fn reload(parts: &Parts<'_>) {
     let of_every_route = Arc::new(checked.policy.routes.clone());
     parts.keeper.heed(EffectCheck::of(&checked.loaded));
     parts.gate.reload(checked.policy);
+    parts.records.reloaded(checked.loaded.digest());
     say(
         "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at the \
          next start",

@@ -19,7 +19,7 @@ use mantlet_gateway::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 
-use super::{admin, parts::Parts, run::run};
+use super::{admin, parts::Parts, records::Records, run::run};
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader},
@@ -66,6 +66,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let admin = admin::open(&loaded)?;
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let effect = EffectCheck::of(&loaded);
+    let digest = loaded.digest();
     let config = loaded.config;
     let audit = config.audit.log(&config.state_folder);
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
@@ -123,8 +124,9 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let gate = config.gate(listen, address, idle_timeout, reader.server);
     let also_listen = gate.also_listen.clone();
-    let gate = Gate::start(gate, tls, policy, log, &sessions, &keys, &refresh_tokens)
+    let gate = Gate::start(gate, tls, policy, log.clone(), &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
+    let records = Records::begin(&log, config.audit.actions, digest, &behind);
     let drain = (config.shutdown.quiet.0, config.shutdown.drain.0);
     // What was found already is read again only when that is asked for; an app of ours is asked
     // when it is ready.
@@ -132,6 +134,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let parts = Parts {
         gate: &gate,
         audit: &writer,
+        records: &records,
         reader,
         keeper,
         asks_at_once,
@@ -144,6 +147,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     };
     let outcome = runtime.block_on(run(parts));
     gate.end();
+    records.end(outcome.is_err());
     if let Some(contract) = contract.known() {
         agreement::keep(&agreement, &contract, routes.fallback().rules);
     }

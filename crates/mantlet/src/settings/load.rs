@@ -1,9 +1,10 @@
 //! All layers, merged and judged.
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::mistake::{Located, Mistakes};
 use super::origin::Origin;
@@ -33,6 +34,16 @@ impl<C: Serialize> Loaded<C> {
     /// The effective values as TOML that can be loaded again, each with where it came from.
     pub(crate) fn show(&self) -> String {
         show::show(&self.config, &self.origins)
+    }
+
+    /// The SHA-256 of the effective values, without secrets, in hexadecimal digits.
+    pub(crate) fn digest(&self) -> String {
+        let hash = Sha256::digest(show::values(&self.config, &self.origins));
+        hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 

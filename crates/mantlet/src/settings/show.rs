@@ -15,12 +15,22 @@ const WIDEST_ALIGNED: usize = 60;
 const WIDEST_LIST: usize = 90;
 
 pub(super) fn show(config: &impl Serialize, origins: &Origins) -> String {
+    written(config, origins, true)
+}
+
+/// The same without where the values came from: two configurations that do the same have the same text,
+/// unless a secret differs.
+pub(super) fn values(config: &impl Serialize, origins: &Origins) -> String {
+    written(config, origins, false)
+}
+
+fn written(config: &impl Serialize, origins: &Origins, says_origins: bool) -> String {
     let tree = toml::to_string(config).map_err(|error| error.to_string()).and_then(|text| {
         Node::of_text(&text, &|_| Origin::Default).map_err(|_| "it is not valid TOML".to_owned())
     });
     match tree {
         Ok(tree) => {
-            let mut sheet = Sheet { origins, text: String::new() };
+            let mut sheet = Sheet { origins, says_origins, text: String::new() };
             sheet.table(&tree, &mut Vec::new(), "");
             sheet.text
         }
@@ -30,6 +40,7 @@ pub(super) fn show(config: &impl Serialize, origins: &Origins) -> String {
 
 struct Sheet<'a> {
     origins: &'a Origins,
+    says_origins: bool,
     text: String,
 }
 
@@ -89,7 +100,9 @@ impl Sheet<'_> {
         for (mut line, origin) in lines {
             let (width, end) = split(&line);
             let padding = column.saturating_sub(width);
-            line.insert_str(end, &format!("{:padding$}  # {origin}", ""));
+            if self.says_origins {
+                line.insert_str(end, &format!("{:padding$}  # {origin}", ""));
+            }
             self.text.push_str(&line);
             self.text.push('\n');
         }

@@ -18,6 +18,7 @@ mod agreement;
 mod api_keys;
 mod around;
 mod audit;
+mod audit_actions;
 mod authorization;
 mod busy;
 mod candidates;

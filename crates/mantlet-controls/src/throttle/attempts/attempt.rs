@@ -90,6 +90,15 @@ impl fmt::Debug for Attempt {
     }
 }
 
+/// Whether an answer says that a login, or what is like one, has succeeded; none if that is not clear.
+pub(crate) fn has_succeeded(status: StatusCode, headers: &HeaderMap, path: &str) -> Option<bool> {
+    match End::of(status, headers, path, Certainty::Known) {
+        End::Failed => Some(false),
+        End::Succeeded => Some(true),
+        End::Unclear => None,
+    }
+}
+
 impl Attempt {
     /// Learns how it ended, at this path.
     pub(crate) fn ended(&self, status: StatusCode, headers: &HeaderMap, path: &str) {

@@ -169,6 +169,7 @@ mod tests {
             each: 1,
             may_name_more: false,
             hides_in_part: false,
+            takes_password: true,
             why,
         };
         SensitiveRoute { path: path.into(), host: None, methods: vec!["POST".into()], sensitivity }

@@ -5,7 +5,7 @@ mod delays;
 mod listing;
 pub(in crate::throttle) mod operations;
 
-pub(crate) use self::attempt::Attempt;
+pub(crate) use self::attempt::{Attempt, has_succeeded};
 pub(in crate::throttle) use self::operations::Operations;
 pub use self::{
     delays::{KNOWN, LONGEST, PLACES, delay_after},

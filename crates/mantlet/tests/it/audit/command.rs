@@ -41,8 +41,9 @@ fn records_are_found_by_what_is_known_of_them() {
     }
     let said = audit(&["search", log, "--code", "path-dot-segment"]);
     let line = said.stdout.trim_end();
-    let due =
-        format!("request-refused           400 path-dot-segment  GET /%2e%2e/x  from 127.0.0.1  [{id}]");
+    let due = format!(
+        "request-refused           400 path-dot-segment denied  GET /%2e%2e/x  from 127.0.0.1  [{id}]"
+    );
     assert!(line.ends_with(&due), "{line}");
     assert!(said.stderr.contains("1 record"), "{}", said.stderr);
     let said = audit(&["search", log, "--since", "yesterday"]);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use mantlet_controls::{Reason, reason::EVENTS};
+use mantlet_controls::{Reason, audit::ACTIONS, reason::EVENTS};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -257,7 +257,16 @@ impl Gateway {
         self.folder.path().join("mantlet.toml").to_str().expect("a path that is text").to_owned()
     }
 
-    /// The audit records, once there are as many as expected.
+    /// The records of actions with these events, once there are as many as expected.
+    pub(crate) fn actions(&self, events: &[&str], count: usize) -> Vec<Value> {
+        eventually(&format!("{count} of {events:?}"), || {
+            let is_one = |record: &Value| events.iter().any(|event| record["security_event"] == *event);
+            let found: Vec<_> = read_all(&self.audit_file()).into_iter().filter(is_one).collect();
+            (found.len() >= count).then_some(found)
+        })
+    }
+
+    /// The audit records of decisions, once there are as many as expected.
     pub(crate) fn audit(&self, count: usize) -> Vec<Value> {
         eventually(&format!("{count} audit records"), || {
             let (records, _) = read_records(&self.audit_file());
@@ -349,8 +358,20 @@ pub(crate) fn is_of_the_log(record: &Value) -> bool {
     record["security_event"].as_str().is_some_and(|event| event.starts_with("log-"))
 }
 
-/// What was recorded, and what was only counted.
+/// What was decided, and what was only counted. What was done is of interest to few tests.
 fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
+    let decisions = read_all(file).into_iter().filter(|record| !is_of_action(record));
+    decisions.partition(|record| record["security_event"] != "records-summed")
+}
+
+/// Whether a record, or a sum, says what was done.
+pub(crate) fn is_of_action(record: &Value) -> bool {
+    let event = record["summed"]["event"].as_str().or_else(|| record["security_event"].as_str());
+    event.is_some_and(|event| ACTIONS.contains(&event))
+}
+
+/// All records.
+pub(crate) fn read_all(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).unwrap_or_default();
     // The last line may be half written.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -361,8 +382,7 @@ fn read_records(file: &Path) -> (Vec<Value>, Vec<Value>) {
         assert!(is_known, "its code is not in docs/reasons.md: {record}");
         record
     });
-    let records = records.filter(|record| !is_of_the_log(record));
-    records.partition(|record| record["security_event"] != "records-summed")
+    records.filter(|record| !is_of_the_log(record)).collect()
 }
 
 /// The lines that a process writes, as they come.

@@ -30,7 +30,7 @@ use std::{
 };
 
 pub(crate) use app::App;
-pub(crate) use gateway::{Gateway, Setup, is_code, is_of_the_log};
+pub(crate) use gateway::{Gateway, Setup, is_code, is_of_action, is_of_the_log, read_all};
 pub(crate) use raw::{Answer, Client};
 pub(crate) use stand::Stand;
 pub(crate) use upstream::Upstream;

@@ -21,7 +21,8 @@ app = FastAPI()
 
 @app.get('/variables')
 def variables():
-    return {name: value for name, value in os.environ.items() if 'MANTLET' in name or 'SECRET' in name}
+    return {name: value for name, value in os.environ.items() if ('MANTLET' in name or 'SECRET' in name)
+        and name != 'MANTLET_AUDIT_SOCKET'}
 
 
 @app.get('/scope')

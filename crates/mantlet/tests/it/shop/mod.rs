@@ -10,14 +10,14 @@ mod json;
 mod paths;
 mod uploads;
 
-use std::{fs, net::SocketAddr};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
 use crate::kit::{
     Answer, Client,
     command::{Process, Typed},
-    eventually,
+    eventually, is_of_action, read_all,
 };
 
 /// Nothing that a well-behaved client did before stops working. What is invalid is refused before anything else, so that it is seen what the gate
@@ -72,10 +72,8 @@ impl Shop {
     }
 
     fn audit(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.process.folder().join("state/audit.jsonl")).unwrap_or_default();
-        // The last line may be half written.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+        let all = read_all(&self.process.folder().join("state/audit.jsonl"));
+        all.into_iter().filter(|record| !is_of_action(record)).collect()
     }
 
     /// Mantlet's own refusal, with its record; the app has not seen the request.
