@@ -195,7 +195,11 @@ impl Folder {
         let mut parts = vec![self.parts.remove(index)];
         while let Some(part) = parts.last().filter(|part| part.first > 0) {
             let fits = |other: &Part| other.last + 1 == part.first && other.link == part.prev;
-            let near = self.parts.iter().enumerate().filter(|(_, other)| other.first < part.first && other.last < part.first);
+            let near = self
+                .parts
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| other.first < part.first && other.last < part.first);
             let near = near.max_by_key(|(_, other)| other.last).map(|(index, _)| index);
             match self.parts.iter().position(fits).or(near) {
                 Some(index) => parts.push(self.parts.remove(index)),
@@ -251,7 +255,8 @@ mod tests {
         let key = Key::random().unwrap();
         let mut chain = Chain::new(&key);
         let mut write = |name: &str| {
-            let lines: Vec<u8> = (0..3).flat_map(|n| chain.add(format!("{{\"n\":{n}}}").as_bytes())).collect();
+            let lines: Vec<u8> =
+                (0..3).flat_map(|n| chain.add(format!("{{\"n\":{n}}}").as_bytes())).collect();
             fs::write(path(name), lines).unwrap();
         };
         for name in ["audit.000000000000.jsonl", "audit-20261130.jsonl", "audit.1.jsonl", "audit.jsonl"] {

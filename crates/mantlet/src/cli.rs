@@ -520,7 +520,7 @@ pub(crate) enum SecretsAction {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mantlet audit verify
-  mantlet audit verify --seals /mnt/other/audit.seals
+  mantlet audit verify --seals /mnt/other/audit.jsonl.seals
   mantlet audit search --user alice --since 2h
   mantlet audit tail --follow --event login-failed
   mantlet audit prove 4711 > proof.txt
@@ -590,7 +590,7 @@ pub(crate) enum AuditAction {
 /// Which log to verify, and against what.
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerifyArguments {
-    /// A copy of the seals that was kept elsewhere: a file of `audit.anchors`, a copy of `audit.seals`, or lines of the
+    /// A copy of the seals that was kept elsewhere: a file of `audit.anchors`, a copy of `audit.jsonl.seals`, or lines of the
     /// journal
     #[arg(long, value_name = "FILE")]
     pub(crate) seals: Option<PathBuf>,

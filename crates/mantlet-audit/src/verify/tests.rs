@@ -85,7 +85,8 @@ fn judge(lines: &[Vec<u8>], copy: &[Seal], own: &[Seal]) -> Result<Proven, Fault
     if !copy.is_empty() {
         verifier.expect(copy.iter().cloned());
     }
-    verifier.expect_own(own.to_vec().into_iter());
+    let own = own.to_vec();
+    verifier.expect_own(own.into_iter());
     for line in lines {
         verifier.line(line)?;
     }

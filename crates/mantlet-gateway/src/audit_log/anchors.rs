@@ -38,14 +38,17 @@ impl Anchors {
         }
         let (queue, seals) = sync_channel(QUEUE);
         let anchors = anchors.to_vec();
-        let thread = thread::Builder::new().name("audit-anchors".into()).spawn(move || run(&anchors, &seals))?;
+        let thread =
+            thread::Builder::new().name("audit-anchors".into()).spawn(move || run(&anchors, &seals))?;
         Ok(Some(Self { queue, thread, is_full: false }))
     }
 
     pub(super) fn take(&mut self, seal: Seal) {
         let was_full = std::mem::replace(&mut self.is_full, self.queue.try_send(seal).is_err());
         if self.is_full && !was_full {
-            tell("error: a copy of the audit seals cannot be written: it takes too long. Seals are left out of it");
+            tell(
+                "error: a copy of the audit seals cannot be written: it takes too long. Seals are left out of it",
+            );
         }
     }
 
@@ -63,13 +66,10 @@ fn run(anchors: &[Anchor], seals: &Receiver<Seal>) {
     let mut complained = false;
     for seal in seals {
         for anchor in anchors {
-            match anchor.write(&seal) {
-                Ok(()) => {}
-                Err((path, error)) if !complained => {
-                    complained = true;
-                    tell(&format!("error: the copy of the audit seals `{path}` cannot be written: {error}"));
-                }
-                Err(_) => {}
+            if let Err((path, error)) = anchor.write(&seal)
+                && !std::mem::replace(&mut complained, true)
+            {
+                tell(&format!("error: the copy of the audit seals `{path}` cannot be written: {error}"));
             }
         }
     }

@@ -90,7 +90,12 @@ pub(super) struct Opened {
 }
 
 impl LogFile {
-    pub(super) fn new(config: &AuditConfig, opened: Opened, chain: Chain, sealer: Option<Sealer>) -> io::Result<Self> {
+    pub(super) fn new(
+        config: &AuditConfig,
+        opened: Opened,
+        chain: Chain,
+        sealer: Option<Sealer>,
+    ) -> io::Result<Self> {
         let Opened { path, file, lock, first, length } = opened;
         Ok(Self {
             path,
@@ -147,7 +152,8 @@ impl LogFile {
         }
         if self.lost > 0
             && !self.is_stuck
-            && let Ok(record) = serde_json::to_vec(&Lost { time: now, security_event: LOST, count: self.lost })
+            && let Ok(record) =
+                serde_json::to_vec(&Lost { time: now, security_event: LOST, count: self.lost })
         {
             self.waiting.extend(self.next.add(&record));
             self.lost = 0;

@@ -50,8 +50,12 @@ const LONGEST_TORN: usize = 4 << 10;
 /// Opens the log, and begins one if there is none.
 pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
     // A link is followed once, so that other files are beside the real one.
-    let path = if config.kind == Kind::Named { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
-    let mut number = 1;
+    let path = if config.kind == Kind::Named {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    } else {
+        path.to_owned()
+    };
+    let (mut number, mut is_taken) = (1, false);
     loop {
         let own = if number == 1 { path.clone() } else { numbered(&path, number) };
         let opened = open_file(&own, config.kind)?;
@@ -59,16 +63,20 @@ pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
             return pipe(config, own, opened);
         }
         let places = Places::of(config, &own);
-        let Some(lock) = places.claim()? else {
+        let Claimed::Ours(lock) = places.claim() else {
+            is_taken = true;
             number = next(number)?;
             continue;
         };
-        if number > 1 {
-            tell(&format!("another Mantlet writes the audit log, or it cannot go on; this one writes `{}`", own.display()));
+        if is_taken {
+            tell(&format!("another Mantlet writes the audit log; this one writes `{}`", own.display()));
+        } else if number > 1 {
+            tell(&format!("the audit log is `{}` now", own.display()));
         }
         remove_key(&places.left_of_key());
         let length = opened.metadata()?.len();
-        let whole = |first, length| Opened { path: own.clone(), file: opened, lock, first, length: Some(length) };
+        let whole =
+            |first, length| Opened { path: own.clone(), file: opened, lock, first, length: Some(length) };
         let (before, says) = match read(&own, length, &places) {
             Ok(Left::Nothing) => return begin(config, whole(0, length), &places, None),
             Ok(Left::Log(left)) => return go_on(config, whole(left.first, left.length), &places, *left),
@@ -96,7 +104,11 @@ pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
 }
 
 fn next(number: u32) -> io::Result<u32> {
-    if number < MOST { Ok(number + 1) } else { Err(io::Error::other("too many programs write logs of this name")) }
+    if number < MOST {
+        Ok(number + 1)
+    } else {
+        Err(io::Error::other("too many programs write logs of this name"))
+    }
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -107,7 +119,9 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 /// A pipe or a device: who reads it keeps the log.
 fn pipe(config: &AuditConfig, path: PathBuf, file: File) -> io::Result<LogFile> {
     if config.sync == super::Sync::Record {
-        tell("warning: `audit.fsync = \"record\"` has no effect, because the audit file is a pipe or a device");
+        tell(
+            "warning: `audit.fsync = \"record\"` has no effect, because the audit file is a pipe or a device",
+        );
     }
     let key = Key::random().map_err(|_| no_randomness())?;
     let opened = Opened { path, file, lock: None, first: 0, length: None };
@@ -139,15 +153,14 @@ impl Places {
         if is_here || (!is_there && try_folder(&here.key).is_ok()) { here } else { there }
     }
 
-    /// The lock, if no other program has it; none if there can be no lock.
-    #[expect(clippy::option_option, reason = "held by another, none possible, or ours")]
-    fn claim(&self) -> io::Result<Option<Option<File>>> {
-        let Ok(lock) = guarded::open_to_append(&self.lock, Kind::Own) else { return Ok(Some(None)) };
+    /// Takes the lock, if no other program has it and there can be one.
+    fn claim(&self) -> Claimed {
+        let Ok(lock) = guarded::open_to_append(&self.lock, Kind::Own) else { return Claimed::Ours(None) };
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Some(lock))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Ok(()) => Claimed::Ours(Some(lock)),
+            Err(fs::TryLockError::WouldBlock) => Claimed::Taken,
             // A file system without locks.
-            Err(fs::TryLockError::Error(_)) => Ok(Some(None)),
+            Err(fs::TryLockError::Error(_)) => Claimed::Ours(None),
         }
     }
 
@@ -155,6 +168,14 @@ impl Places {
     fn left_of_key(&self) -> PathBuf {
         files::beside(&self.key, "new")
     }
+}
+
+/// Whose a log is.
+enum Claimed {
+    /// Ours, with the lock if there can be one.
+    Ours(Option<File>),
+    /// Another program writes it.
+    Taken,
 }
 
 /// What was left of a log.
@@ -202,14 +223,15 @@ fn read(path: &Path, length: u64, places: &Places) -> Result<Left, Stop> {
         other => other?,
     };
     let key = key.map(|(key, note)| {
-        note.iter().for_each(|note| tell(&format!("warning: {note}")));
+        if let Some(note) = note {
+            tell(&format!("warning: {note}"));
+        }
         key
     });
     let mut folder = Folder::of(path)?;
     match (kept, key) {
-        (None, None) if length == 0 && folder.is_empty() => Ok(Left::Nothing),
+        (None, _) if length == 0 && folder.is_empty() => Ok(Left::Nothing),
         (None, None) if length > 0 && !has_numbers(path)? => Ok(Left::Earlier),
-        (None, Some(_)) if length == 0 && folder.is_empty() => Ok(Left::Nothing),
         (None, None) => odd("its key is not there", origin_in(folder).as_deref()),
         (None, Some(key)) => from_the_first_line(path, folder, key),
         (Some((_, seal)), None) => odd("its key is not there", Some(&seal.origin)),
@@ -310,7 +332,10 @@ impl Reading {
                 continue;
             }
             if !chain.read(&line) {
-                return odd(format!("record {seq} is not as it was written, or missing"), Some(chain.origin()));
+                return odd(
+                    format!("record {seq} is not as it was written, or missing"),
+                    Some(chain.origin()),
+                );
             }
             if let Some(next) = verify::next_key_of(&line) {
                 self.due = next;
@@ -340,7 +365,9 @@ impl Reading {
         let newest = fs::metadata(path).map_or(0, |found| found.len());
         let (first, length, torn) = match self.end {
             Some((file, first, length, torn)) if file == path => (first, length, torn),
-            _ if newest > 0 => return odd("the file has other records than those that are due", Some(origin)),
+            _ if newest > 0 => {
+                return odd("the file has other records than those that are due", Some(origin));
+            }
             _ => (chain.next_seq(), 0, Vec::new()),
         };
         Ok(Left::Log(Box::new(Known { chain, key, first, length, torn, missing })))
@@ -399,7 +426,9 @@ fn go_on(config: &AuditConfig, opened: Opened, places: &Places, left: Known) -> 
     let now = clock::now();
     let torn = torn_off(&opened, length, &torn, chain.next_seq())?;
     if let Some(missing) = &missing {
-        tell(&format!("error: records of the audit log may be missing: {missing}. The log says so, and goes on"));
+        tell(&format!(
+            "error: records of the audit log may be missing: {missing}. The log says so, and goes on"
+        ));
     }
     let mut log = LogFile::new(config, opened, chain, sealer)?;
     if is_begun {

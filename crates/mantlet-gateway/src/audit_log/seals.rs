@@ -115,7 +115,9 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn ends_with_a_line(mut file: File, length: u64) -> bool {
     let mut end = [0];
-    file.seek(SeekFrom::Start(length - 1)).and_then(|_| file.read_exact(&mut end)).is_ok_and(|()| end == *b"\n")
+    file.seek(SeekFrom::Start(length - 1))
+        .and_then(|_| file.read_exact(&mut end))
+        .is_ok_and(|()| end == *b"\n")
 }
 
 /// The key that was kept; none if there is none. If others could read it, that is changed, and said: a volume
@@ -128,7 +130,10 @@ pub(super) fn read_key(path: &Path) -> io::Result<Option<(Key, Option<String>)>>
         && found.mode() & 0o077 != 0
     {
         fs::set_permissions(path, Permissions::from_mode(SECRET))?;
-        note = Some(format!("others could read the key of the audit log (mode {:03o}); it is {SECRET:o} now", found.mode() & 0o777));
+        note = Some(format!(
+            "others could read the key of the audit log (mode {:03o}); it is {SECRET:o} now",
+            found.mode() & 0o777
+        ));
     }
     let text = match guarded::read(path, Kind::Secret) {
         Ok(text) => Zeroizing::new(text),

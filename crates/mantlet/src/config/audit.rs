@@ -4,7 +4,10 @@ use std::{path::Path, time::Duration};
 
 use mantlet_controls::{
     audit::Actions,
-    config::units::{Size, Span},
+    config::{
+        Mistake,
+        units::{Size, Span},
+    },
 };
 use mantlet_gateway::{
     audit_log::{Anchor, AuditConfig, Sync},
@@ -64,7 +67,30 @@ impl Default for Config {
     }
 }
 
+/// Seals are made no more often.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// Ends of names that are those of our own files beside a log.
+const TAKEN: [&str; 3] = [".key", ".seals", ".lock"];
+
 impl Config {
+    pub(super) fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if let Some(end) = TAKEN.iter().find(|end| self.file.ends_with(**end)) {
+            let message =
+                format!("`{}` ends with `{end}`, as a file that Mantlet keeps beside a log", self.file);
+            mistakes
+                .push(Mistake::new("audit.file", message).help("write another name, such as `audit.jsonl`"));
+        }
+        if self.seal.0 < SHORTEST {
+            mistakes.push(Mistake::new("audit.seal", format!("`{}` is less than `100ms`", self.seal)));
+        }
+        for (index, anchor) in self.anchors.iter().enumerate().filter(|(_, anchor)| anchor.is_empty()) {
+            let message = format!("`{anchor}` is neither `terminal` nor a path");
+            mistakes.push(Mistake::new(format!("audit.anchors[{index}]"), message));
+        }
+        mistakes
+    }
+
     /// What is written where.
     pub(crate) fn log(&self, state_folder: &Path) -> AuditConfig {
         let (file, kind) = match self.file.as_str() {

@@ -128,6 +128,7 @@ impl Reader {
             Err(message) => findings.push(Mistake::new("listen", message.clone())),
         }
         findings.extend(loaded.config.app.check());
+        findings.extend(loaded.config.audit.check());
         findings.extend(loaded.config.store.read().err());
         let openapi = &loaded.config.contract.openapi;
         if is_url(openapi)

@@ -56,7 +56,8 @@ impl Log {
     }
 
     fn new(newest: PathBuf, parts: Vec<Part>, compressed: Vec<PathBuf>, state: Option<&Path>) -> Self {
-        let there = state.zip(newest.file_name()).map(|(state, name)| files::beside(&state.join(name), files::SEALS));
+        let there =
+            state.zip(newest.file_name()).map(|(state, name)| files::beside(&state.join(name), files::SEALS));
         let seals = [files::beside(&newest, files::SEALS)].into_iter().chain(there).collect();
         Self { newest, parts, compressed, seals, half: Cell::default() }
     }

@@ -88,7 +88,10 @@ pub(super) fn verify(asked: &AuditVerifyArguments, config: Option<&Path>) -> Res
         tell(&report, first, has_seals)?;
         if is_faulty && !log.compressed.is_empty() {
             let names: Vec<_> = log.compressed.iter().map(|path| path.display().to_string()).collect();
-            say(format!("note: compressed files are not read: unpack them beside the log ({})", names.join(", ")));
+            say(format!(
+                "note: compressed files are not read: unpack them beside the log ({})",
+                names.join(", ")
+            ));
         }
     }
     Ok(if is_faulty { ExitCode::from(FAULTY) } else { ExitCode::SUCCESS })
@@ -205,15 +208,23 @@ fn tell(report: &Report, first: u64, has_seals: bool) -> Result<(), Failure> {
             counted(report.records, "record")
         ));
     }
-    print(&format!("{name}: {files}, as it was written\n{}, {sealed}{copy}", counted(report.records, "record")))?;
+    print(&format!(
+        "{name}: {files}, as it was written\n{}, {sealed}{copy}",
+        counted(report.records, "record")
+    ))?;
     if first > 0 {
         say(format!("note: the records before {first} are not here; the seal before them fits"));
     }
     if report.half > 0 {
-        say(format!("note: after the last record there are {} bytes without a line end: a record that is being written, or half of one", report.half));
+        say(format!(
+            "note: after the last record there are {} bytes without a line end: a record that is being written, or half of one",
+            report.half
+        ));
     }
     if let Some(quiet) = quiet_since(report) {
-        say(format!("note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"));
+        say(format!(
+            "note: the log was not closed, and its last seal is of {quiet}. A Mantlet that runs seals it every 15 minutes at least: it was killed, or the end of the log was cut off"
+        ));
     }
     if !has_seals {
         say("note: there is no file of seals beside the log, so an end that was cut off does not show");
@@ -284,11 +295,18 @@ fn verify_proof(path: &Path, copy: Option<&[Seal]>) -> Result<ExitCode, Failure>
         return Ok(ExitCode::from(FAULTY));
     }
     print(&format!("{}\n", safe(&String::from_utf8_lossy(&line))))?;
-    let which = format!("record {index} is among the {} records of {} that were sealed at {}", seal.size, safe(&seal.origin), seal.time);
+    let which = format!(
+        "record {index} is among the {} records of {} that were sealed at {}",
+        seal.size,
+        safe(&seal.origin),
+        seal.time
+    );
     if is_known == Some(true) {
         say(which);
         return Ok(ExitCode::SUCCESS);
     }
-    say(format!("not verified: if its seal is true, {which}. Whether it is, only a copy of the seals shows: `--seals FILE`"));
+    say(format!(
+        "not verified: if its seal is true, {which}. Whether it is, only a copy of the seals shows: `--seals FILE`"
+    ));
     Ok(ExitCode::from(NOTHING))
 }

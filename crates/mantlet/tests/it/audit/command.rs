@@ -71,7 +71,7 @@ fn a_record_is_proven_without_the_others() {
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let proof = folder.path().join("proof.txt");
     fs::write(&proof, &said.stdout).unwrap();
-    let seals = folder.path().join("audit.seals");
+    let seals = folder.path().join("audit.jsonl.seals");
     let (proof, seals) = (proof.to_str().unwrap(), seals.to_str().unwrap());
     let said = audit(&["verify", "--proof", proof, "--seals", seals]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -81,7 +81,7 @@ fn a_record_is_proven_without_the_others() {
     // Of another log.
     let other = tempfile::tempdir().unwrap();
     gate(other.path(), "").end();
-    let others = other.path().join("audit.seals");
+    let others = other.path().join("audit.jsonl.seals");
     let said = audit(&["verify", "--proof", proof, "--seals", others.to_str().unwrap()]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("its seal is not among the copy of the seals"), "{}", said.stderr);

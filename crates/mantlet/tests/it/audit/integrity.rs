@@ -92,7 +92,8 @@ fn row_76_what_was_done_to_a_log_is_named_with_its_line() {
     let said = audit(&["verify", log.to_str().unwrap()]);
     assert_eq!(said.code, Some(3), "{}", said.stderr);
     fs::write(&log, "").unwrap();
-    fs::remove_file(folder.path().join("audit.seals")).unwrap();
+    faulty(&[log.to_str().unwrap()], "0 are here");
+    fs::remove_file(folder.path().join("audit.jsonl.seals")).unwrap();
     faulty(&[log.to_str().unwrap(), "--seals", copy.to_str().unwrap()], "0 are here");
 }
 
@@ -100,13 +101,13 @@ fn row_76_what_was_done_to_a_log_is_named_with_its_line() {
 fn a_cut_end_with_its_seals_is_found_by_a_copy_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (log, copy) = written(folder.path());
-    let seals = folder.path().join("audit.seals");
+    let seals = folder.path().join("audit.jsonl.seals");
     // Up to the first seal's own line.
     let end = events(&log).iter().position(|event| event == "log-sealed").unwrap();
     write(&log, &lines_of(&log)[..=end]);
     write(&seals, &lines_of(&seals)[..1]);
     let said = verified(&log);
-    assert!(said.stdout.contains("1 seal"), "{}", said.stdout);
+    assert!(said.stdout.contains("1 seal;"), "{}", said.stdout);
     faulty(&[log.to_str().unwrap(), "--seals", copy.to_str().unwrap()], "the end is missing");
 }
 
@@ -122,19 +123,19 @@ fn another_log_in_its_place_is_found_by_a_copy_or_its_name() {
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let (other, _) = written(other.path());
     verified(&other);
-    faulty(&[other.to_str().unwrap(), "--seals", copy.to_str().unwrap()], "and the seals are of");
+    faulty(&[other.to_str().unwrap(), "--seals", copy.to_str().unwrap()], ", and not mantlet-audit/");
     faulty(&[other.to_str().unwrap(), "--log", &name], &name);
 }
 
 #[test]
 fn a_log_never_begins_anew_in_silence() {
-    for gone in ["audit.key", "audit.seals"] {
+    for gone in ["audit.jsonl.key", "audit.jsonl.seals"] {
         let folder = tempfile::tempdir().unwrap();
         let (log, _) = written(folder.path());
         let first = lines_of(&log)[0].clone();
         let file = folder.path().join(gone);
         fs::remove_file(&file).unwrap();
-        if gone == "audit.seals" {
+        if gone == "audit.jsonl.seals" {
             // Without its seals the log is read from its first line.
             gate(folder.path(), SEALED_SOON).end();
             verified(&log);
@@ -196,4 +197,82 @@ fn row_75_half_a_line_is_kept_in_a_record() {
     let recovered = records.iter().find(|line| line.contains("log-recovered")).expect("a record");
     let recovered: Value = serde_json::from_str(recovered).unwrap();
     assert_eq!((&recovered["bytes"], &recovered["torn"]), (&"14".into(), &"eyJzZXEiOjksInByZf8=".into()));
+}
+
+/// Links anew without any seal: no key is needed for that. The log's own file of seals shows it.
+#[test]
+fn a_log_without_its_seals_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = written(folder.path());
+    let mut lines = Vec::new();
+    for line in lines_of(&log).iter().filter(|line| !line.contains("log-sealed")) {
+        let (head, record) = line.split_once(",\"time\"").unwrap();
+        let prev =
+            lines.last().map_or_else(String::new, |last: &String| mantlet_audit::link_of(last.as_bytes()));
+        assert!(head.starts_with("{\"seq\":"));
+        lines.push(format!("{{\"seq\":{},\"prev\":\"{prev}\",\"time\"{record}", lines.len()));
+    }
+    write(&log, &lines);
+    faulty(&[log.to_str().unwrap()], "the seal in record");
+    fs::remove_file(folder.path().join("audit.jsonl.seals")).unwrap();
+    let said = verified(&log);
+    assert!(said.stdout.contains("no seal yet"), "{}", said.stdout);
+    assert!(said.stderr.contains("there is no file of seals beside the log"), "{}", said.stderr);
+}
+
+/// An older state of the file beside newer seals.
+#[test]
+fn a_file_that_was_put_back_is_not_built_upon() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = written(folder.path());
+    let first_seal = events(&log).iter().position(|event| event == "log-sealed").unwrap();
+    write(&log, &lines_of(&log)[..=first_seal]);
+    let gateway = gate(folder.path(), SEALED_SOON);
+    gateway.wait_for("records were sealed, and the file does not have the last of them. It is kept as", 1);
+    gateway.end();
+    faulty(&[log.to_str().unwrap()], "could not go on");
+}
+
+/// What a volume does that is mounted for a group.
+#[test]
+fn a_key_that_others_can_read_is_mended_and_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = written(folder.path());
+    let key = folder.path().join("audit.jsonl.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o660)).unwrap();
+    let gateway = gate(folder.path(), SEALED_SOON);
+    gateway.wait_for("others could read the key of the audit log (mode 660); it is 600 now", 1);
+    gateway.end();
+    verified(&log);
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_proof_without_a_copy_of_the_seals_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = written(folder.path());
+    let proof = folder.path().join("proof.txt");
+    fs::write(&proof, audit(&["prove", "1", log.to_str().unwrap()]).stdout).unwrap();
+    let said = audit(&["verify", "--proof", proof.to_str().unwrap()]);
+    assert_eq!(said.code, Some(3), "{}", said.stderr);
+    assert!(said.stderr.contains("not verified: if its seal is true, record 1 is among"), "{}", said.stderr);
+}
+
+#[test]
+fn mistakes_of_the_command_are_no_faults_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = written(folder.path());
+    let log = log.to_str().unwrap();
+    for (arguments, says) in [
+        (&["verify", log, "--seals", "/no/such"][..], "the seals `/no/such` cannot be read"),
+        (&["verify", "/tmp"], "`/tmp` is a folder: name a file of the log"),
+        (&["verify", "/etc/hostname"], "is not a file of an audit log"),
+        (&["verify", "--proof", "/no/such"], "the proof `/no/such` cannot be read"),
+        (&["verify", log, "--seals", "/etc/hostname"], "there are no seals in `/etc/hostname`"),
+    ] {
+        let said = audit(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.contains(says), "{arguments:?}: {}", said.stderr);
+    }
 }

@@ -40,25 +40,17 @@ impl<'r> Event<'r> {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let event = text("security_event").unwrap_or_default();
         let kind = match event {
-            "login-succeeded" | "login-failed" => Kind::Login,
             "logout" => Kind::Logout,
             "session-ended" | "token-refreshed" | "api-key-created" | "api-key-revoked" => Kind::Session,
-            "password-changed"
-            | "password-reset"
-            | "password-reset-requested"
-            | "account-created"
-            | "role-changed" => Kind::Account,
-            "gate-started"
-            | "gate-stopped"
-            | "app-restarted"
-            | "configuration-changed"
-            | "log-opened"
-            | "log-closed"
-            | "log-continued"
-            | "log-recovered"
-            | "log-sealed"
-            | "records-lost"
-            | "operator-acted" => Kind::Lifecycle,
+            "records-lost" | "operator-acted" => Kind::Lifecycle,
+            _ if event.starts_with("login-") => Kind::Login,
+            _ if event.starts_with("password-") || event.starts_with("account-") => Kind::Account,
+            _ if ["gate-", "app-restarted", "configuration-", "log-"]
+                .iter()
+                .any(|start| event.starts_with(start)) =>
+            {
+                Kind::Lifecycle
+            }
             _ => Kind::Request,
         };
         let severity = match event {
@@ -66,7 +58,9 @@ impl<'r> Event<'r> {
                 Severity::High
             }
             "request-refused" | "login-failed" | "object-denied" | "connection-refused" => Severity::Medium,
-            _ if text("action") == Some("pass") || event.contains("would-be") => Severity::Low,
+            _ if event.contains("would-be") => Severity::Low,
+            // What was only reported has no outcome.
+            _ if text("action") == Some("pass") && text("outcome").is_none() => Severity::Low,
             _ => Severity::Informational,
         };
         let time = text("time").and_then(|time| time.parse().ok());
