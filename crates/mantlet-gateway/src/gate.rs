@@ -20,6 +20,7 @@ use crate::{
     listener::{self, Listen},
     refresh_file::RefreshFile,
     refresh_tokens::KeptFamilies,
+    scrape::{self, Scrapes},
     session_file::SessionFile,
     sessions::KeptSessions,
     shared::{GateConfig, Kept, Shared, Stage},
@@ -145,14 +146,28 @@ impl Gate {
         self.shared.upstream.returned.notified().await;
     }
 
+    /// Serves metrics, if that is wanted, for as long as it is polled. Do not poll it on a thread of the
+    /// gate.
+    pub async fn serve_metrics(&self, scrapes: Option<&Scrapes>) {
+        scrape::serve(scrapes, &self.shared).await;
+    }
+
+    /// The app has crashed, and will be started again.
+    pub fn app_crashed(&self) {
+        self.shared.health.crashed();
+    }
+
     /// The app was started, for the first time or again: its capacity is not known.
     pub fn app_started(&self) {
+        self.shared.health.is_up(true);
         self.shared.upstream.load.start_anew();
     }
 
     /// Asks whether the app accepts connections; [`Gate::app_trouble`] changes with the outcome.
     pub async fn probe_app(&self, patience: Duration) -> bool {
-        self.shared.upstream.probe(patience).await.is_ok()
+        let is_up = self.shared.upstream.probe(patience).await.is_ok();
+        self.shared.health.is_up(is_up);
+        is_up
     }
 
     /// Why the last request or [`Gate::probe_app`] could not reach the app; none if it could.

@@ -8,6 +8,7 @@
 //! | `gate` | starts the gate, reloads it, drains it and ends it |
 //! | [`admin`] | the socket at which the operator sees and changes what Mantlet remembers |
 //! | `client` | the clients' shore: accepts connections and speaks HTTP/1, HTTP/2 and WebSocket on them |
+//! | [`scrape`] | what metrics say of the gate, and the port where they are served |
 //! | `shared` | what all threads of the gate see |
 //! | `app` | the app's shore: forwards requests on pooled connections, shares a busy app out, keeps it running |
 //! | `issuers` | asks issuers of tokens |
@@ -15,7 +16,7 @@
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
 //! | [`app_events`] | hears the app's own events |
-//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `clock` | certificates, files, sockets and the time |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `metrics`, `clock` | certificates, files, sockets, counters and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -23,6 +24,8 @@ mod gate;
 
 pub mod admin;
 mod client;
+
+pub mod scrape;
 
 mod shared;
 
@@ -52,6 +55,7 @@ mod connection_state;
 pub mod guarded;
 mod journal;
 mod listener;
+mod metrics;
 
 #[cfg(test)]
 mod rooms_tests;

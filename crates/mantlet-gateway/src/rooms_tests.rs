@@ -18,7 +18,7 @@ const HOUSES: [House; 6] = [
     House {
         folder: &[],
         floors: &[
-            &["guarded", "listener", "connection_state", "clock"],
+            &["guarded", "listener", "connection_state", "clock", "metrics"],
             &["journal"],
             &[
                 "audit_log",
@@ -36,6 +36,7 @@ const HOUSES: [House; 6] = [
             &["app_events", "store", "app", "sessions"],
             &["issuers", "keys", "refresh_tokens"],
             &["shared"],
+            &["scrape"],
             &["client", "admin"],
             &["gate"],
         ],

@@ -21,6 +21,7 @@ use crate::{
     issuers::Issuers,
     keys::KeptKeys,
     listener::Listen,
+    metrics::{AppHealth, Requests},
     refresh_tokens::KeptFamilies,
     sessions::KeptSessions,
     store::{Opened, StoreConfig},
@@ -29,6 +30,7 @@ use crate::{
 
 /// The setup of the gate. A change here needs a restart; a change of the policy does not.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct GateConfig {
     /// Where to listen.
     pub listen: Listen,
@@ -44,6 +46,10 @@ pub struct GateConfig {
     pub upstream: UpstreamConfig,
     /// The store in which several gates count together.
     pub store: Option<StoreConfig>,
+    /// Whether requests are measured.
+    pub measures: bool,
+    /// Whether the app is ours to run, so that [`Gate::app_started`](crate::Gate::app_started) is called.
+    pub runs_app: bool,
 }
 
 /// What outlives the gate.
@@ -70,6 +76,9 @@ pub(crate) struct Shared {
     pub(crate) families: Arc<KeptFamilies>,
     /// The same, as the controls see it.
     pub(crate) refresh_tokens: Arc<dyn refresh_tokens::Keeper>,
+    /// How long requests take, if that is measured.
+    pub(crate) requests: Option<Requests>,
+    pub(crate) health: AppHealth,
     stage: AtomicU8,
     /// Threads that still accept connections.
     pub(crate) listening: AtomicUsize,
@@ -106,6 +115,8 @@ impl Shared {
             issuer_client: Arc::clone(&issuers) as Arc<dyn Client>,
             issuers,
             upstream: Upstream::new(config.upstream.clone()),
+            requests: config.measures.then(Requests::default),
+            health: AppHealth::default(),
             config,
             policy: ArcSwap::from_pointee(policy),
             tls,

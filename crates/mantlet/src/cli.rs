@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Quotas(QuotasArguments),
     /// Verify, search, follow and export the audit log
     Audit(AuditArguments),
+    /// Show the metrics of a running Mantlet
+    Metrics(MetricsArguments),
     /// Tell which secrets of the configuration exist, without showing them
     Secrets(SecretsArguments),
     /// Show or check the configuration
@@ -710,6 +712,19 @@ pub(crate) enum QuotasAction {
         /// A key as `mantlet quotas` lists it, or the API key itself
         key: String,
     },
+}
+
+/// Show the metrics of a running Mantlet
+///
+/// Asks the Mantlet that runs with this configuration, through the admin socket in its state folder, and
+/// prints them in the text format of Prometheus.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet metrics
+  mantlet metrics | grep mantlet_decisions_total")]
+pub(crate) struct MetricsArguments {
+    #[command(flatten)]
+    pub(crate) running: Running,
 }
 
 /// Which Mantlet is asked: the one that runs with this configuration.

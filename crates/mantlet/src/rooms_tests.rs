@@ -42,7 +42,7 @@ const HOUSES: [House; 8] = [
         floors: &[
             &["reference"],
             &["adopted", "app_env", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
-            &["admin", "app", "audit", "shutdown", "store", "tls"],
+            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls"],
             &["schema"],
             &["gate", "read"],
         ],
@@ -66,7 +66,7 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "alone", "certificates", "health", "records", "signals"],
+            &["admin", "alone", "certificates", "health", "metrics", "records", "signals"],
             &["parts"],
             &["events"],
             &["reload", "stop"],
@@ -85,6 +85,7 @@ const HOUSES: [House; 8] = [
                 "check",
                 "config",
                 "contract",
+                "metrics",
                 "quotas",
                 "rls",
                 "run",

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
@@ -46,6 +46,12 @@ pub trait App<B> {
     /// From now on the request is to be finished although its client may leave: an answer of the app
     /// would be lost that it does not give again.
     fn finish_in_any_case(&mut self) {}
+
+    /// The request has its response, of the app or of the gate: its head goes to the client next. Called once
+    /// for each request, to measure.
+    fn responded(&self, call: &Call, status: StatusCode) {
+        let _ = (call, status);
+    }
 
     /// Asks the issuers of tokens, if it can.
     fn issuers(&self) -> Option<&Arc<dyn Client>> {

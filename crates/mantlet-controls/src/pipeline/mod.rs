@@ -190,13 +190,14 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
-    let answer = outbound::finish(&road, ended);
+    let mut answer = outbound::finish(&road, ended);
     // audit: without its record nothing leaves, where that is configured.
     if let Some(settled) = audit.settled()
         && !settled.await
     {
-        return outbound::unrecorded(&road);
+        answer = outbound::unrecorded(&road);
     }
+    app.responded(&road.call, answer.status());
     answer
 }
 

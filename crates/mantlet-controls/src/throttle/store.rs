@@ -103,6 +103,9 @@ pub trait Store: Send + Sync {
     /// at once.
     fn connect(&self);
 
+    /// Whether it responded when it was last asked.
+    fn is_up(&self) -> bool;
+
     /// Counts requests, each by itself.
     fn take<'a>(&'a self, takes: &'a [RateRequest<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>>;
 

@@ -23,7 +23,11 @@ use super::{
     socket::{Admin, PATIENCE},
     trouble::{Trouble, no_method},
 };
-use crate::{clock, shared::Shared};
+use crate::{
+    clock,
+    scrape::{self, Format},
+    shared::Shared,
+};
 
 /// Bytes of a name in a record, at most.
 const LONGEST_NAME: usize = 128;
@@ -120,6 +124,10 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
     match (segments.as_slice(), method) {
         (["agreement"], &Method::GET) => Ok(agreement(&policy)),
         (["objects"], &Method::GET) => Ok(objects(&policy)),
+        (["metrics"], &Method::GET) => {
+            let text = scrape::text(shared, Format::Text);
+            Ok(json!({ "requests": shared.requests.is_some(), "text": text }))
+        }
         (["bans"], &Method::GET) => Ok(bans::list(&policy)),
         (["bans"], &Method::DELETE) => bans::lift_all(bans, audit),
         (["bans", address], &Method::DELETE) => bans::lift(bans, address, audit),
@@ -146,7 +154,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             sessions::end_of_account(&shared.sessions, &account, keep.as_deref(), audit).await
         }
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
-        (["agreement" | "objects" | "quotas"], _) => Err(no_method(method, path, "GET")),
+        (["agreement" | "metrics" | "objects" | "quotas"], _) => Err(no_method(method, path, "GET")),
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
         (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
             Err(no_method(method, path, "GET, DELETE"))
@@ -156,7 +164,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             StatusCode::NOT_FOUND,
             format!(
                 "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/keys`, `/keys/{{id}}`, \
-                 `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
+                 `/metrics`, `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),
     }

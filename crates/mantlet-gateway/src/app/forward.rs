@@ -31,7 +31,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::framing::Framing;
@@ -42,7 +42,10 @@ use super::{
     request_body::{AppRequestBody, Progress, Unfinished, hold},
     response_body::AppResponseBody,
 };
-use crate::{audit_log::AuditLog, connection_state::ConnectionState, request_body::ClientRequestBody};
+use crate::{
+    audit_log::AuditLog, connection_state::ConnectionState, metrics::Requests,
+    request_body::ClientRequestBody,
+};
 
 /// How often to check whether a response has begun.
 const LOOKS: usize = 3;
@@ -68,6 +71,8 @@ pub(crate) struct Forward<'a> {
     pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
     /// Whether the request is to be finished although its client may leave; none if that is not possible.
     pub(crate) must_finish: Option<&'a AtomicBool>,
+    /// When the request came, and where it is said how long it took; none if that is not measured.
+    pub(crate) measured: Option<(&'a Requests, Instant)>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -200,6 +205,13 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {
         Some(self.refresh_tokens)
+    }
+
+    fn responded(&self, call: &Call, status: StatusCode) {
+        if let Some((requests, began)) = self.measured {
+            let route = call.operation.as_ref().map(|matched| matched.route.path.as_str());
+            requests.took(&call.method, route, status, began.elapsed());
+        }
     }
 
     fn finish_in_any_case(&mut self) {

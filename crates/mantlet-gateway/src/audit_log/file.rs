@@ -42,6 +42,7 @@ struct Made {
     seq: u64,
     seal: Seal,
     line: SealLine,
+    at: Timestamp,
 }
 
 /// The end of a log, and the file that it is in.
@@ -71,6 +72,14 @@ pub(super) struct LogFile {
     lost: u64,
     unsynced: Option<Instant>,
     sealed: Instant,
+    /// When it was last sealed since it was opened.
+    pub(super) last_seal: Option<Timestamp>,
+    /// Records that were written since it was opened.
+    pub(super) written: u64,
+    /// Those that wait.
+    unwritten: u64,
+    /// Records that were lost since it was opened.
+    pub(super) lost_in_all: u64,
     /// Lines at the last seal, with its own.
     sealed_at: u64,
     /// The last write has failed.
@@ -119,6 +128,10 @@ impl LogFile {
             sealed: Instant::now(),
             is_stuck: false,
             reopens: false,
+            last_seal: None,
+            written: 0,
+            unwritten: 0,
+            lost_in_all: 0,
         })
     }
 
@@ -130,17 +143,19 @@ impl LogFile {
     /// Adds a record; it waits to be written.
     pub(super) fn add(&mut self, record: &[u8], now: Timestamp) -> io::Result<()> {
         if self.is_stuck && self.waiting.len() >= BUFFER {
-            self.lost += 1;
+            self.lose(1);
             return Ok(());
         }
         self.note_lost(now);
         self.waiting.extend(self.next.add(record));
+        self.unwritten += 1;
         if self.waiting.len() >= BUFFER { self.flush(now) } else { Ok(()) }
     }
 
     /// Records were lost before they came here.
     pub(super) const fn lose(&mut self, count: u64) {
         self.lost += count;
+        self.lost_in_all += count;
     }
 
     fn note_lost(&mut self, now: Timestamp) {
@@ -187,6 +202,7 @@ impl LogFile {
                 let _ = self.file.set_len(length);
             } else {
                 // A pipe or a device: nobody knows what has come through.
+                self.unwritten = 0;
                 self.waiting.clear();
                 self.chain = self.next.clone();
             }
@@ -197,6 +213,7 @@ impl LogFile {
         }
         self.chain = self.next.clone();
         self.waiting.clear();
+        self.written += std::mem::take(&mut self.unwritten);
         if !self.loses_nothing() {
             self.unsynced.get_or_insert_with(Instant::now);
         }
@@ -253,7 +270,7 @@ impl LogFile {
         let made = self.chain.seal(now, sealer.key());
         let (seal, record) = made.map_err(|_| io::Error::other("the seal cannot be signed"))?;
         let line = self.chain.kept(&seal, self.first, self.length.unwrap_or_default(), closed);
-        self.made = Some(Made { seq: self.next.next_seq(), seal, line });
+        self.made = Some(Made { seq: self.next.next_seq(), seal, line, at: now });
         self.waiting.extend(self.next.add(&record));
         self.flush(now)
     }
@@ -267,6 +284,9 @@ impl LogFile {
         let (Some(made), Some(sealer)) = (self.made.take(), &mut self.sealer) else { return Ok(()) };
         self.sealed_at = made.seq + 1;
         let kept = sealer.sealed(&made.line);
+        if kept.is_ok() {
+            self.last_seal = Some(made.at);
+        }
         if let Some(anchors) = &mut self.anchors {
             anchors.take(made.seal);
         }

@@ -27,7 +27,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool, AtomicI64, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
         mpsc::{SyncSender, sync_channel},
@@ -43,7 +43,7 @@ use mantlet_controls::{
 use tokio::sync::oneshot;
 
 use self::{terminal::Terminal, writer::Writer};
-use crate::guarded::Kind;
+use crate::{guarded::Kind, metrics::Decisions};
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -115,6 +115,18 @@ pub struct AuditLog {
     sums: Arc<Sums>,
     /// Whether a response waits for its records.
     waits: bool,
+    has_file: bool,
+}
+
+/// What there is to be said of the file of records.
+#[derive(Debug)]
+pub(crate) struct FileProgress {
+    /// Records that were written since the start.
+    pub(crate) written: u64,
+    /// Records that were lost since the start.
+    pub(crate) lost: u64,
+    /// When it was last sealed since the start, in seconds since 1970.
+    pub(crate) sealed_at: Option<i64>,
 }
 
 /// What the writer and those who hand it records know of each other.
@@ -130,6 +142,13 @@ struct Progress {
     is_failing: AtomicBool,
     /// Records did not find room, and that is not noted yet.
     is_overflowing: AtomicBool,
+    /// Records that are in the file.
+    written: AtomicU64,
+    /// Records that were lost since the start.
+    lost_in_all: AtomicU64,
+    /// When the log was last sealed, in seconds since 1970; 0 if it was not sealed since the start.
+    sealed_at: AtomicI64,
+    decisions: Decisions,
 }
 
 /// The thread that writes. It ends when told to, after it has written the queue.
@@ -156,10 +175,26 @@ impl AuditLog {
         let (queue, records) = sync_channel(QUEUE);
         let (shared, sums) = (Arc::<Progress>::default(), Arc::<Sums>::default());
         let waits = file.as_ref().is_some_and(file::LogFile::loses_nothing);
+        let has_file = file.is_some();
         let terminal = config.terminal.then(Terminal::new);
         let writer = Writer::new(file, terminal, Arc::clone(&shared), Arc::clone(&sums));
         let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
-        Ok((Self { queue: queue.clone(), shared, sums, waits }, AuditWriter { queue, thread }))
+        Ok((Self { queue: queue.clone(), shared, sums, waits, has_file }, AuditWriter { queue, thread }))
+    }
+
+    /// How often was decided what, whether it is recorded or only counted.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.shared.decisions
+    }
+
+    /// How the file fares; none if there is none.
+    pub(crate) fn file_progress(&self) -> Option<FileProgress> {
+        let Progress { written, lost_in_all, sealed_at, .. } = &*self.shared;
+        self.has_file.then(|| FileProgress {
+            written: written.load(Relaxed),
+            lost: lost_in_all.load(Relaxed),
+            sealed_at: Some(sealed_at.load(Relaxed)).filter(|sealed| *sealed > 0),
+        })
     }
 
     /// Whether the disk has all records that were handed over before this.
@@ -179,6 +214,7 @@ impl AuditLog {
 
 impl Sink for AuditLog {
     fn record(&self, record: Record) {
+        self.shared.decisions.count(record.security_event, record.reason);
         // Of a flood only a few records are kept, so the queue has room for others.
         if !self.sums.keeps(&record, Instant::now()) {
             return;
@@ -200,6 +236,7 @@ impl Sink for AuditLog {
     }
 
     fn repeated(&self, call: &Call, reason: Reason, mode: Mode) {
+        self.shared.decisions.count(audit::event(mode), reason.code());
         self.sums.count(audit::event(mode), reason, call.client.address, Instant::now());
     }
 

@@ -102,6 +102,7 @@ impl Writer {
         let written = self.file.as_mut().map_or(Ok(()), |file| file.flush(clock::now()));
         let is_written = written.is_ok();
         self.heard(Task::Write, written);
+        self.publish();
         if is_written {
             self.shared.settled.fetch_add(std::mem::take(&mut self.taken), SeqCst);
         }
@@ -109,6 +110,14 @@ impl Writer {
             // Its request may have ended.
             let _ = waiting.send(is_written);
         }
+    }
+
+    /// What metrics say of the file.
+    fn publish(&self) {
+        let Some(file) = &self.file else { return };
+        self.shared.written.store(file.written, Relaxed);
+        self.shared.lost_in_all.store(file.lost_in_all, Relaxed);
+        self.shared.sealed_at.store(file.last_seal.map_or(0, Timestamp::as_second), Relaxed);
     }
 
     /// Does what is due from time to time. What fails keeps nothing else from being done.
@@ -124,6 +133,7 @@ impl Writer {
                 self.heard(task, outcome);
             }
         }
+        self.publish();
         if let Some(terminal) = &mut self.terminal {
             terminal.settle();
         }

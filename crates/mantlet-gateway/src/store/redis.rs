@@ -261,6 +261,10 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
+    fn is_up(&self) -> bool {
+        self.0.circuit.was_well_for(Duration::ZERO)
+    }
+
     fn take<'a>(&'a self, takes: &'a [RateRequest<'a>]) -> BoxFuture<'a, Option<Vec<Decision>>> {
         let one = async |take: &RateRequest<'_>, mut connection: Link| {
             let mut call = self.0.scripts.count.key(self.key_of_rule(take.rule, take.key));

@@ -11,6 +11,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use webpki::EndEntityCert;
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{CertificateFiles, TlsError};
 
@@ -72,6 +73,16 @@ impl Certificates {
     pub(super) fn names(&self) -> Vec<String> {
         let wildcards = self.wildcard.keys().map(|suffix| format!("*{suffix}"));
         self.exact.keys().cloned().chain(wildcards).chain(self.awaited.iter().cloned()).collect()
+    }
+
+    /// When the first of them expires, in seconds since 1970.
+    pub(super) fn expiry(&self) -> Option<i64> {
+        let in_use = self.exact.values().chain(self.wildcard.values()).chain(&self.default);
+        let ends = in_use.filter_map(|key| {
+            let (_, own) = X509Certificate::from_der(key.cert.first()?).ok()?;
+            Some(own.validity().not_after.timestamp())
+        });
+        ends.min()
     }
 
     /// Whether the certificate of some name is missing.

@@ -209,6 +209,11 @@ impl Tls {
         acme::keep(self, settings, tell)
     }
 
+    /// When the first of the certificates in force expires, in seconds since 1970.
+    pub(crate) fn expiry(&self) -> Option<i64> {
+        self.current.load().certificates.expiry()
+    }
+
     pub(crate) const fn challenges(&self) -> &Challenges {
         &self.challenges
     }

@@ -12,6 +12,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod objects;
 pub(crate) mod quotas;
 pub(crate) mod rls;

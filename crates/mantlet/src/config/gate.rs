@@ -14,6 +14,7 @@ impl Config {
         address: Address,
         idle_timeout: Duration,
         server: Server,
+        runs_app: bool,
     ) -> GateConfig {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         GateConfig {
@@ -34,6 +35,9 @@ impl Config {
             },
             // Checked when it was read.
             store: self.store.read().ok().flatten(),
+            // Checked when it was read.
+            measures: self.metrics.address().is_ok_and(|address| address.is_some()),
+            runs_app,
         }
     }
 

@@ -11,6 +11,7 @@ mod admin;
 mod app;
 pub(crate) mod app_env;
 mod audit;
+mod metrics;
 mod shutdown;
 mod store;
 mod tls;

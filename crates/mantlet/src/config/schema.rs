@@ -6,7 +6,7 @@ use mantlet_controls::{Deployment, config::Environment, route};
 use mantlet_gateway::{Listen, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
-use super::{admin, app, audit, shutdown, store, tls};
+use super::{admin, app, audit, metrics, shutdown, store, tls};
 
 /// The file's sections: those of the controls, as the library lists them, beside those of the
 /// gateway.
@@ -33,6 +33,7 @@ macro_rules! config {
             pub(crate) shutdown: shutdown::Config,
             pub(crate) audit: audit::Config,
             pub(crate) admin: admin::Config,
+            pub(crate) metrics: metrics::Config,
             pub(crate) store: store::Config,
             $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -53,6 +54,7 @@ macro_rules! config {
                     shutdown: shutdown::Config::default(),
                     audit: audit::Config::default(),
                     admin: admin::Config::default(),
+                    metrics: metrics::Config::default(),
                     store: store::Config::default(),
                     $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),

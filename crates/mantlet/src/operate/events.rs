@@ -31,6 +31,7 @@ pub(super) fn of_app(parts: &Parts<'_>, event: Event) {
         }
         Event::Crashed(status, pause) => {
             parts.records.crashed(status);
+            parts.gate.app_crashed();
             let how =
                 status.map_or_else(|| "did not get ready".to_owned(), |status| format!("crashed ({status})"));
             let why = parts.app.as_ref().zip(status).and_then(|(app, status)| app.why_crashed(status));

@@ -4,6 +4,7 @@ mod admin;
 mod alone;
 mod certificates;
 mod health;
+mod metrics;
 mod records;
 mod signals;
 

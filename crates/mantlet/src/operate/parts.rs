@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mantlet_controls::Scheme;
-use mantlet_gateway::{Gate, Listen, admin::Admin, audit_log::AuditWriter, tls::acme};
+use mantlet_gateway::{Gate, Listen, admin::Admin, audit_log::AuditWriter, scrape::Scrapes, tls::acme};
 use tokio::sync::watch;
 
 use super::records::Records;
@@ -21,6 +21,7 @@ pub(super) struct Parts<'a> {
     /// What is to be fetched.
     pub(super) certificates: watch::Sender<Option<acme::Settings>>,
     pub(super) admin: Option<Admin>,
+    pub(super) metrics: Option<Scrapes>,
     pub(super) scheme: Scheme,
     pub(super) behind: String,
     pub(super) app: Option<AppProcess>,

@@ -59,6 +59,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
     };
     let mut hearing = pin!(hearing);
     let mut administering = pin!(parts.gate.administer(parts.admin.as_ref()));
+    let mut scraping = pin!(parts.gate.serve_metrics(parts.metrics.as_ref()));
     let mut measuring = pin!(parts.gate.keep_usage());
     let mut asking = pin!(parts.gate.keep_issuers());
     let mut following = pin!(async {
@@ -79,6 +80,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
             () = &mut keeping => {}
             () = &mut hearing => {}
             () = &mut administering => {}
+            () = &mut scraping => {}
             () = &mut measuring => {}
             () = &mut asking => {}
             () = &mut following => {}
@@ -101,6 +103,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
         tokio::select! {
             outcome = &mut stopping => return outcome,
             () = &mut administering => {}
+            () = &mut scraping => {}
             () = &mut following => {}
             () = &mut heeding => {}
         }

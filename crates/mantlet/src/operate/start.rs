@@ -19,7 +19,7 @@ use mantlet_gateway::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 
-use super::{admin, parts::Parts, records::Records, run::run};
+use super::{admin, metrics, parts::Parts, records::Records, run::run};
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader},
@@ -64,6 +64,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     prepare_state_folder(&mut loaded)?;
     let admin = admin::open(&loaded)?;
+    let metrics = metrics::open(&loaded.config)?;
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let effect = EffectCheck::of(&loaded);
     let digest = loaded.digest();
@@ -122,7 +123,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     if let Some(found) = named {
         keeper.put(found);
     }
-    let gate = config.gate(listen, address, idle_timeout, reader.server);
+    let gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some());
     let also_listen = gate.also_listen.clone();
     let gate = Gate::start(gate, tls, policy, log.clone(), &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
@@ -140,6 +141,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         asks_at_once,
         certificates,
         admin,
+        metrics,
         scheme,
         behind,
         app,

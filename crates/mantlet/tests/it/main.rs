@@ -47,6 +47,7 @@ mod judges;
 mod learning;
 mod limits;
 mod load;
+mod metrics;
 mod misfits;
 mod objects;
 mod oidc;

@@ -1,7 +1,10 @@
 //! One request of a connection: it passes the pipeline, and its response is prepared for the
 //! connection.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
@@ -107,6 +110,7 @@ fn forward<'a>(context: &'a Context, policy: &'a Policy, must_finish: Option<&'a
         proofs: shared.proofs.as_ref(),
         refresh_tokens: &shared.refresh_tokens,
         must_finish,
+        measured: shared.requests.as_ref().map(|requests| (requests, Instant::now())),
     }
 }
 
