@@ -83,6 +83,8 @@ impl Stand {
         let (log, writer) = AuditLog::open(&to_file).unwrap();
         let config_of_gate = GateConfig {
             store: None,
+            measures: false,
+            runs_app: false,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             also_listen: None,
             threads: 1,
