@@ -413,7 +413,7 @@ fn unsealed(error: &io::Error) {
 /// What cannot be written now is written later.
 fn begun(mut log: LogFile, key: &PublicKey, before: Option<(String, String)>) -> LogFile {
     let now = clock::now();
-    let _ = log.add(&verify::opening(key, now, before), now);
+    log.say_line(&verify::opening(key, now, before));
     let _ = log.flush(now);
     log
 }
