@@ -12,6 +12,7 @@
 mod configuration;
 mod contract;
 mod facts;
+mod secret;
 mod settings;
 mod wrap;
 

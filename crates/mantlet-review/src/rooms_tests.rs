@@ -12,7 +12,7 @@ const HOUSES: [House; 2] = [
     House {
         folder: &[],
         floors: &[
-            &["rule", "wrap"],
+            &["rule", "secret", "wrap"],
             &["finding", "explain"],
             &["review", "exchange"],
             &["facts", "client"],

@@ -419,7 +419,11 @@ max-age = "365d""#,
     (
         &["page-without-policy"],
         r#"# the app
-response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'""#,
+response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'"
+
+# or mantlet.toml
+[headers.content-security-policy]
+page = "base-uri 'self'; object-src 'none'; frame-ancestors 'self'""#,
     ),
     (
         &["answer-is-stored"],

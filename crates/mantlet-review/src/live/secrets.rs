@@ -16,8 +16,8 @@ use super::{
     words::{is_email, is_password, is_secret, is_username, parts, rank_of_key},
 };
 use crate::{
-    project::secret::{Judged, is_secret_name, judge},
     rule::Level,
+    secret::{Judged, is_secret_name, judge},
 };
 
 /// Fields of an answer that are looked at.

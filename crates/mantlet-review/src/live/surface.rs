@@ -60,6 +60,9 @@ fn is_page(exchange: &Exchange) -> bool {
     exchange.answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
 }
 
+/// The policy that pages get in strict posture: it allows the page's own scripts.
+const PAGE_POLICY: &str = "[headers.content-security-policy]\npage = \"base-uri 'self'; object-src 'none'; frame-ancestors 'self'\"\n";
+
 fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review: &mut Review) {
     let row = Row::Practice(Practice::Headers);
     let answers: Vec<_> =
@@ -89,9 +92,7 @@ fn headers(app: &App<'_>, asker: &Asker<'_>, nobody: &Seen, owner: &Seen, review
                 if text.contains("<script") || text.contains("<form") { Level::Medium } else { Level::Low };
             let message = format!("the page of `{name}` has no `Content-Security-Policy`");
             let finding = Finding::new(&rules::PAGE_WITHOUT_POLICY, &name, message).level(level);
-            review.found(
-                finding.shown_by(asker.evidence(exchange)).closed_by("[headers]\nmode = \"enforce\"\n"),
-            );
+            review.found(finding.shown_by(asker.evidence(exchange)).closed_by(PAGE_POLICY));
         }
     }
     let personal: Vec<_> = owner

@@ -34,7 +34,6 @@ mod locks;
 mod manifest;
 mod requirement;
 mod sbom;
-pub(crate) mod secret;
 mod text;
 mod yaml;
 

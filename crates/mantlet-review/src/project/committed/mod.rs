@@ -8,13 +8,13 @@ use std::{collections::BTreeSet, path::Path};
 use super::{
     environment::{self, is_environment, is_example},
     files::{self, is_aside, is_for_development, name_of},
-    secret::{self, Judged, PrivateKey},
     text::listed,
 };
 use crate::{
     finding::{Finding, Place},
     review::{Review, Row},
     rule::{Level, Owasp, Practice, Rule, project as rules},
+    secret::{self, Judged, PrivateKey},
 };
 
 mod index;

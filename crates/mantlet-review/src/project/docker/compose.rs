@@ -8,12 +8,12 @@ use crate::{
     project::{
         Project,
         files::{folder_of, is_aside, is_compose, is_for_development, name_of},
-        secret::{self, Judged},
         text::has_word,
         yaml,
     },
     review::Review,
     rule::{Level, Rule, project as rules},
+    secret::{self, Judged},
 };
 
 /// A service, in one file.

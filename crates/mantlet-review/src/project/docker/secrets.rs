@@ -14,10 +14,10 @@ use crate::{
     project::{
         environment::{self, is_environment, is_example},
         files::{folder_of, is_aside, name_of, within},
-        secret::{self, Judged},
     },
     review::Review,
     rule::{Level, project as rules},
+    secret::{self, Judged},
 };
 
 impl Image<'_> {

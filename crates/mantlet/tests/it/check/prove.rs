@@ -92,7 +92,11 @@ fn a_review_that_is_interrupted_reports_and_leaves_nothing_behind() {
     // The gate and the app behind it; before, only the app is read, alone.
     let started = eventually("the app is started behind the gate", || {
         let all = process.descendants();
-        (all.len() >= 2).then_some(all)
+        let is_gate = |id: &u32| {
+            let program = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            program.split(|byte| *byte == 0).next().is_some_and(|name| name.ends_with(b"mantlet"))
+        };
+        all.iter().any(is_gate).then_some(all)
     });
     process.signal(Signal::INT);
     let finished = process.wait_within(Duration::from_mins(2));

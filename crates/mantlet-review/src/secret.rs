@@ -55,7 +55,7 @@ static EACH_KNOWN: LazyLock<Vec<Regex>> =
 const MAX_LINE: usize = 10_000;
 
 /// What token of a known service stands in a text.
-pub(super) fn known(text: &str) -> Option<&'static str> {
+pub(crate) fn known(text: &str) -> Option<&'static str> {
     // Most texts have none, and are passed over as a whole.
     let has_any = ANY_KNOWN.as_ref().is_some_and(|any| any.is_match(text));
     has_any.then(|| text.lines().filter(|line| line.len() <= MAX_LINE).find_map(known_in_line))?
@@ -90,7 +90,7 @@ fn is_example(token: &str) -> bool {
 
 /// A private key in PEM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PrivateKey {
+pub(crate) enum PrivateKey {
     /// Anyone who reads it can use it.
     Plain,
     /// Its passphrase is needed, too.
@@ -98,7 +98,7 @@ pub(super) enum PrivateKey {
 }
 
 /// The line, from 1, of the first private key of a text. What stands between the lines has to be a key.
-pub(super) fn private_key(text: &str) -> Option<(u32, PrivateKey)> {
+pub(crate) fn private_key(text: &str) -> Option<(u32, PrivateKey)> {
     static BEGIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?)PRIVATE KEY-----").ok()
     });
