@@ -118,11 +118,11 @@ impl Found<'_> {
             Judged::Nothing | Judged::Default => {}
         }
         let is_of_variable = is_variable(name) && is_secret_name(name);
-        if !(is_secret(name) || is_of_variable) {
+        if !(is_secret(name) || is_of_variable) || is_unset(text) {
             return None;
         }
         let judged = judge("password", text);
-        let is_default = judged == Judged::Default && !is_unset(text);
+        let is_default = judged == Judged::Default;
         // Everybody knows `change-me`; an app that has it as its key is no better for that.
         if is_default && is_open && is_key(name) {
             return Some((Level::High, "its name is that of a key, and its value one that everybody knows"));
