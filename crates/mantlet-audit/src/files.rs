@@ -163,11 +163,19 @@ impl Folder {
         self.parts.is_empty()
     }
 
-    /// The file that has a line with this number and this link to the one before it.
-    pub fn take_with(&mut self, seq: u64, prev: &str) -> io::Result<Option<Part>> {
+    /// The file that has a line with this number and this link to the one before it. It is looked for first at
+    /// a place in a file that begins with a given line.
+    pub fn take_with(
+        &mut self,
+        seq: u64,
+        prev: &str,
+        (first, offset): (u64, u64),
+    ) -> io::Result<Option<Part>> {
         for index in 0..self.parts.len() {
             let Some(part) = self.parts.get(index) else { break };
-            if part.has(seq) && has_line(part, seq, prev)? {
+            let is_there =
+                part.first == first && line_at(part, offset)?.is_some_and(|line| is_line(&line, seq, prev));
+            if part.has(seq) && (is_there || has_line(part, seq, prev)?) {
                 return Ok(Some(self.parts.remove(index)));
             }
         }
@@ -209,6 +217,17 @@ impl Folder {
         parts.reverse();
         parts
     }
+}
+
+/// The whole line at a place.
+fn line_at(part: &Part, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    BufReader::new(part.from(offset)?).take(LONGEST).read_until(b'\n', &mut line)?;
+    Ok(line.pop_if(|byte| *byte == b'\n').map(|_| line))
+}
+
+fn is_line(line: &[u8], seq: u64, prev: &str) -> bool {
+    read_seq(line) == Some((seq, prev))
 }
 
 fn has_line(part: &Part, seq: u64, prev: &str) -> io::Result<bool> {

@@ -292,7 +292,7 @@ fn after_a_seal(
     let origin = seal.origin.as_str();
     let mut reading = Reading { due: seal.next, end: None };
     let mut missing = None;
-    if let Some(part) = folder.take_with(seal.size, &kept.prev)? {
+    if let Some(part) = folder.take_with(seal.size, &kept.prev, (kept.file, kept.offset))? {
         let offset = if part.first == kept.file { kept.offset } else { 0 };
         reading.part(&part, offset, &mut chain)?;
         reading.following(folder, &mut chain)?;
