@@ -28,6 +28,7 @@ mod client;
 pub mod scrape;
 
 mod shared;
+mod small_server;
 
 mod issuers;
 mod keys;

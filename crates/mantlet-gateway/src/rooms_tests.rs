@@ -36,6 +36,7 @@ const HOUSES: [House; 6] = [
             &["app_events", "store", "app", "sessions"],
             &["issuers", "keys", "refresh_tokens"],
             &["shared"],
+            &["small_server"],
             &["scrape"],
             &["client", "admin"],
             &["gate"],

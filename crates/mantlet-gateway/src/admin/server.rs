@@ -1,22 +1,17 @@
 //! The server at the admin socket.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc, time::Duration};
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, server, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{body::Incoming, service::service_fn};
 use mantlet_controls::{
     Policy, ResponseBody, api_keys,
     audit::{Outcome, Record, Sink},
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::net::{UnixListener, UnixStream};
 
 use super::{
     bans, keys, quotas, sessions,
@@ -27,14 +22,11 @@ use crate::{
     clock,
     scrape::{self, Format},
     shared::Shared,
+    small_server,
 };
 
 /// Bytes of a name in a record, at most.
 const LONGEST_NAME: usize = 128;
-/// Connections at once.
-const MOST: usize = 16;
-/// Largest head of a request.
-const MAX_HEAD: usize = 16 << 10;
 
 /// Serves the socket for as long as it is polled; without a socket it does nothing.
 pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
@@ -46,44 +38,28 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
             return std::future::pending().await;
         }
     };
-    let mut under_way = JoinSet::new();
-    loop {
-        while under_way.try_join_next().is_some() {}
-        if under_way.len() >= MOST {
-            under_way.join_next().await;
-            continue;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = Arc::clone(shared);
-                // A client that is too slow is cut off.
-                under_way.spawn(async move { drop(timeout(PATIENCE, converse(stream, &shared)).await) });
-            }
-            // Most likely no file descriptors are left.
-            Err(_) => sleep(Duration::from_millis(100)).await,
-        }
-    }
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    small_server::serve(accept, shared, PATIENCE, |stream, shared| async move {
+        let operator = operator(&stream);
+        let service = service_fn(async |request| {
+            Ok::<_, Infallible>(respond(answered(&request, &operator, &shared).await))
+        });
+        small_server::converse(stream, service).await;
+    })
+    .await;
 }
 
-async fn converse(stream: UnixStream, shared: &Arc<Shared>) {
-    let operator = operator(&stream);
-    let service = service_fn(async |request: Request<Incoming>| {
-        let uri = request.uri();
-        let outcome = answer(request.method(), uri.path(), uri.query(), shared).await;
-        if shared.policy.load().records_actions()
-            && let Some(act) = act(request.method(), uri.path(), uri.query())
-        {
-            let is_done = if outcome.is_ok() { Outcome::Success } else { Outcome::Failure };
-            shared.audit.record(Record::of_operator(&act, operator.clone(), is_done, clock::now()));
-        }
-        Ok::<_, Infallible>(respond(outcome))
-    });
-    let connection = server::conn::http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // The client has its response, or has left.
-    let _ = connection.await;
+/// The answer to a request, which is recorded if it changes something.
+async fn answered(request: &Request<Incoming>, operator: &str, shared: &Shared) -> Result<Value, Trouble> {
+    let uri = request.uri();
+    let outcome = answer(request.method(), uri.path(), uri.query(), shared).await;
+    if shared.policy.load().records_actions()
+        && let Some(act) = act(request.method(), uri.path(), uri.query())
+    {
+        let is_done = if outcome.is_ok() { Outcome::Success } else { Outcome::Failure };
+        shared.audit.record(Record::of_operator(&act, operator.to_owned(), is_done, clock::now()));
+    }
+    outcome
 }
 
 /// Who asks: the user of the process at the other end, as the system knows it.

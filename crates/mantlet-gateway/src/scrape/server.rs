@@ -10,23 +10,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, server, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{body::Incoming, service::service_fn};
 use mantlet_controls::ResponseBody;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::net::TcpListener;
 
 use super::{Format, text};
-use crate::shared::Shared;
+use crate::{shared::Shared, small_server};
 
 const PATH: &str = "/metrics";
-/// Connections at once.
-const MOST: usize = 16;
-/// Largest head of a request.
-const MAX_HEAD: usize = 16 << 10;
 /// Time for a request and its response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -58,34 +49,12 @@ pub(crate) async fn serve(scrapes: Option<&Scrapes>, shared: &Arc<Shared>) {
             return std::future::pending().await;
         }
     };
-    let mut under_way = JoinSet::new();
-    loop {
-        while under_way.try_join_next().is_some() {}
-        if under_way.len() >= MOST {
-            under_way.join_next().await;
-            continue;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = Arc::clone(shared);
-                // A client that is too slow is cut off.
-                under_way.spawn(async move { drop(timeout(PATIENCE, converse(stream, &shared)).await) });
-            }
-            // Most likely no file descriptors are left.
-            Err(_) => sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, shared: &Arc<Shared>) {
-    let service =
-        service_fn(async |request: Request<Incoming>| Ok::<_, Infallible>(respond(&request, shared)));
-    let connection = server::conn::http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // The client has its response, or has left.
-    let _ = connection.await;
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    small_server::serve(accept, shared, PATIENCE, |stream, shared| async move {
+        let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request, &shared)));
+        small_server::converse(stream, service).await;
+    })
+    .await;
 }
 
 fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<ResponseBody<Incoming>> {

@@ -1,0 +1,67 @@
+//! A server for an operator or a program of theirs: few connections at once, each with one request and little
+//! time.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    server,
+    service::Service,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::shared::Shared;
+
+/// Connections at once.
+const MOST: usize = 16;
+/// Largest head of a request.
+const MAX_HEAD: usize = 16 << 10;
+
+/// Takes connections for as long as it is polled. A client that is too slow is cut off.
+pub(crate) async fn serve<S, C>(
+    mut accept: impl AsyncFnMut() -> io::Result<S>,
+    shared: &Arc<Shared>,
+    patience: Duration,
+    converse: impl Fn(S, Arc<Shared>) -> C,
+) where
+    C: Future<Output = ()> + Send + 'static,
+{
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() >= MOST {
+            under_way.join_next().await;
+            continue;
+        }
+        match accept().await {
+            Ok(stream) => {
+                let conversation = converse(stream, Arc::clone(shared));
+                under_way.spawn(async move { drop(timeout(patience, conversation).await) });
+            }
+            // Most likely no file descriptors are left.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Answers the one request of a connection.
+pub(crate) async fn converse<S, V, B>(stream: S, service: V)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    V: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connection = server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    // The client has its response, or has left.
+    let _ = connection.await;
+}
