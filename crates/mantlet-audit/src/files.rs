@@ -29,7 +29,7 @@ pub struct Part {
     /// Where it was found.
     pub path: PathBuf,
     /// Open, so that it is the same file even if it is renamed.
-    pub file: File,
+    file: File,
     /// The number of its first line; that of a file whose first line cannot be read is 0.
     pub first: u64,
     /// The link in its first line.
@@ -42,10 +42,11 @@ pub struct Part {
 impl Part {
     /// Reads a file; none if it has no line of a log at its beginning or at its end.
     fn of(path: PathBuf) -> io::Result<Option<Self>> {
-        let mut file = File::open(&path)?;
-        if !file.metadata()?.is_file() {
+        // Before it is opened: a pipe would wait for its writer.
+        if !path.metadata()?.is_file() {
             return Ok(None);
         }
+        let mut file = File::open(&path)?;
         let mut line = Vec::new();
         BufReader::new(&file).take(LONGEST).read_until(b'\n', &mut line)?;
         let head = line.strip_suffix(b"\n").and_then(read_seq).map(|(first, prev)| (first, prev.to_owned()));
@@ -59,14 +60,9 @@ impl Part {
         Ok(Some(Self { path, file, first, prev, last: end.unwrap_or(first), link: link_of(&tail) }))
     }
 
-    /// The same file, read from a place on.
+    /// The same file, read from a place on. Only one reader at a time: they share the place.
     pub fn from(&self, offset: u64) -> io::Result<File> {
-        let mut file = File::open(&self.path)?;
-        let (new, own) = (id_of(&file)?, id_of(&self.file)?);
-        if new != own {
-            // It was renamed since then. Nobody else reads from this one.
-            file = self.file.try_clone()?;
-        }
+        let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(file)
     }
@@ -79,12 +75,6 @@ impl Part {
     fn has(&self, seq: u64) -> bool {
         (self.first..=self.last).contains(&seq)
     }
-}
-
-fn id_of(file: &File) -> io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let found = file.metadata()?;
-    Ok((found.dev(), found.ino()))
 }
 
 /// The last whole line of a file, without its end.
@@ -189,7 +179,7 @@ impl Folder {
     }
 
     /// The files of the log that ends with this one, in order. Where the link does not fit, the file with the
-    /// nearest lines before is taken: what is wrong there, whoever reads them finds.
+    /// nearest lines before is taken: a verifier finds what is wrong there.
     pub fn up_to(mut self, newest: &Path) -> Vec<Part> {
         let Some(index) = self.parts.iter().position(|part| part.path == newest) else {
             // It is empty, or not there: the file with the last lines.
@@ -250,7 +240,7 @@ fn has_line(part: &Part, seq: u64, prev: &str) -> io::Result<bool> {
 }
 
 /// The folder of a file.
-pub fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -281,7 +271,7 @@ mod tests {
         for name in ["audit.000000000000.jsonl", "audit-20261130.jsonl", "audit.1.jsonl", "audit.jsonl"] {
             write(name);
         }
-        // Copies, other logs, what is no log.
+        // Copies, other logs, and what is not a log.
         fs::copy(path("audit.jsonl"), path("audit.jsonl.bak")).unwrap();
         fs::copy(path("audit.1.jsonl"), path("audit.jsonl~")).unwrap();
         fs::write(path("audit.2.jsonl"), Chain::new(&key).add(b"{\"another\":1}")).unwrap();

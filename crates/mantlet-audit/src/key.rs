@@ -53,7 +53,7 @@ impl Key {
         Ok(Self { seed, pair, public })
     }
 
-    /// The seed, to be kept where nobody else reads it.
+    /// The seed, to be kept where no other user reads it.
     pub fn seed(&self) -> &[u8; LENGTH] {
         &self.seed
     }

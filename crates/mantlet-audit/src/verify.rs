@@ -1,6 +1,6 @@
 //! Whether a log is as it was written: line by line, in flat memory.
 //!
-//! What a log can prove by itself has an end: whoever holds the key of the next seal may write anything
+//! What a log can prove by itself has an end: an attacker who has the key of the next seal may write anything
 //! after the last one. A copy of the seals that lies elsewhere proves more ([`Verifier::expect`]).
 
 use std::fmt;

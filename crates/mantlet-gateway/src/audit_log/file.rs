@@ -42,7 +42,6 @@ struct Made {
     seq: u64,
     seal: Seal,
     line: SealLine,
-    at: Timestamp,
 }
 
 /// The end of a log, and the file that it is in.
@@ -184,7 +183,7 @@ impl LogFile {
             self.note_lost(now);
             return self.flush(now);
         }
-        self.finish_seal()
+        Ok(())
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -201,7 +200,7 @@ impl LogFile {
                 // A line that was written in part.
                 let _ = self.file.set_len(length);
             } else {
-                // A pipe or a device: nobody knows what has come through.
+                // A pipe or a device: it is not known what has come through.
                 self.unwritten = 0;
                 self.waiting.clear();
                 self.chain = self.next.clone();
@@ -253,6 +252,7 @@ impl LogFile {
 
     /// Seals the log, if that is due: after a minute with records, after a quarter of an hour without.
     pub(super) fn seal_if_due(&mut self, now: Timestamp) -> io::Result<()> {
+        self.finish_seal()?;
         let is_new = self.chain.next_seq() > self.sealed_at || !self.waiting.is_empty();
         let due = if is_new { self.seal_every } else { IDLE_SEAL.max(self.seal_every) };
         if self.sealed.elapsed() >= due { self.seal(now) } else { Ok(()) }
@@ -266,13 +266,15 @@ impl LogFile {
         self.sealed = Instant::now();
         // One at a time: the key of the next one is known only when this one is done.
         self.flush(now)?;
+        self.finish_seal()?;
         let Some(sealer) = self.sealer.as_ref().filter(|_| self.made.is_none()) else { return Ok(()) };
         let made = self.chain.seal(now, sealer.key());
         let (seal, record) = made.map_err(|_| io::Error::other("the seal cannot be signed"))?;
         let line = self.chain.kept(&seal, self.first, self.length.unwrap_or_default(), closed);
-        self.made = Some(Made { seq: self.next.next_seq(), seal, line, at: now });
-        self.waiting.extend(self.next.add(&record));
-        self.flush(now)
+        self.made = Some(Made { seq: self.next.next_seq(), seal, line });
+        self.say_line(&record);
+        self.flush(now)?;
+        self.finish_seal()
     }
 
     /// A seal whose line is in the file is kept, once the disk has it.
@@ -285,7 +287,7 @@ impl LogFile {
         self.sealed_at = made.seq + 1;
         let kept = sealer.sealed(&made.line);
         if kept.is_ok() {
-            self.last_seal = Some(made.at);
+            self.last_seal = Some(made.seal.time);
         }
         if let Some(anchors) = &mut self.anchors {
             anchors.take(made.seal);
@@ -295,7 +297,7 @@ impl LogFile {
 
     /// Ends the log for now.
     pub(super) fn close(mut self, now: Timestamp) -> io::Result<()> {
-        self.waiting.extend(self.next.add(&verify::record(CLOSED, now, &[])));
+        self.say(CLOSED, &[], now);
         let closed = self.seal_as(true, now).and_then(|()| self.flush(now)).and_then(|()| self.sync());
         if let Some(anchors) = self.anchors.take() {
             anchors.end();
@@ -366,8 +368,7 @@ impl LogFile {
         if self.chain.next_seq() > self.sealed_at {
             self.seal(now)?;
         }
-        let extension = self.path.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
-        let aside = self.path.with_extension(format!("{:012}.{extension}", self.first));
+        let aside = named(&self.path, &format!("{:012}", self.first));
         if fs::symlink_metadata(&aside).is_ok() {
             self.rotate = 0;
             return Err(io::Error::other(format!("`{}` is there already", aside.display())));
@@ -376,6 +377,12 @@ impl LogFile {
         let file = open_file(&self.path, self.kind)?;
         self.go_on_in(file, now)
     }
+}
+
+/// The path of a log with this before the end of its name.
+pub(super) fn named(log: &Path, what: &str) -> PathBuf {
+    let extension = log.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
+    log.with_extension(format!("{what}.{extension}"))
 }
 
 /// Checked each time: the file or its folder may have been replaced since it was last opened.

@@ -28,7 +28,7 @@ use mantlet_audit::{
 
 use super::{
     AuditConfig,
-    file::{LogFile, Opened, open_file},
+    file::{LogFile, Opened, named, open_file},
     seals::{Sealer, read_key, read_last, remove_key},
 };
 use crate::{
@@ -57,7 +57,7 @@ pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
     };
     let (mut number, mut is_taken) = (1, false);
     loop {
-        let own = if number == 1 { path.clone() } else { numbered(&path, number) };
+        let own = if number == 1 { path.clone() } else { named(&path, &number.to_string()) };
         let opened = open_file(&own, config.kind)?;
         if !opened.metadata()?.is_file() {
             return pipe(config, own, opened);
@@ -73,7 +73,6 @@ pub(super) fn open(config: &AuditConfig, path: &Path) -> io::Result<LogFile> {
         } else if number > 1 {
             tell(&format!("the audit log is `{}` now", own.display()));
         }
-        remove_key(&places.left_of_key());
         let length = opened.metadata()?.len();
         let whole =
             |first, length| Opened { path: own.clone(), file: opened, lock, first, length: Some(length) };
@@ -109,11 +108,6 @@ fn next(number: u32) -> io::Result<u32> {
     } else {
         Err(io::Error::other("too many programs write logs of this name"))
     }
-}
-
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
-    path.with_extension(format!("{number}.{extension}"))
 }
 
 /// A pipe or a device: who reads it keeps the log.
@@ -162,11 +156,6 @@ impl Places {
             // A file system without locks.
             Err(fs::TryLockError::Error(_)) => Claimed::Ours(None),
         }
-    }
-
-    /// What a killed process may have left of a key.
-    fn left_of_key(&self) -> PathBuf {
-        files::beside(&self.key, "new")
     }
 }
 
@@ -476,11 +465,7 @@ fn torn_off(
 /// be moved.
 fn set_aside(path: &Path, places: &Places) -> Option<PathBuf> {
     let time = clock::now().as_millisecond();
-    let name = |path: &Path| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("jsonl");
-        path.with_extension(format!("aside-{time}.{extension}"))
-    };
-    let aside = name(path);
+    let aside = named(path, &format!("aside-{time}"));
     if fs::symlink_metadata(&aside).is_ok() || fs::rename(path, &aside).is_err() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Seals of a log: the key of the next one, the file of seals, and where else they go.
+//! Seals of a log: the key of the next one, and the file of seals.
 
 use std::{
     fs::{self, File, Permissions},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mantlet_audit::{Key, Seal, SealLine};
+use mantlet_audit::{Key, Seal, SealLine, files};
 use rustix::process::geteuid;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -95,9 +95,7 @@ impl Sealer {
 }
 
 fn new_key(key: &Path) -> PathBuf {
-    let mut name = key.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+    files::beside(key, "new")
 }
 
 /// Removes a key that is of no use any more, and what a killed process has left of one.
