@@ -429,7 +429,8 @@ reasons! {
         "Internal error";
 }
 
-/// Codes of records that are about an event and not about a refusal.
+/// Codes of records that are about an event and not about a refusal. Those of what was done are
+/// `audit::ACTIONS`.
 pub const EVENTS: &[&str] = &[
     "token-key-found",
     "jwt-key-public",
@@ -448,27 +449,6 @@ pub const EVENTS: &[&str] = &[
     "operator",
     "issuer",
     "reused",
-    // What was done.
-    "login-succeeded",
-    "login-failed",
-    "login-attempted",
-    "password-change-failed",
-    "password-change-attempted",
-    "password-reset-failed",
-    "password-reset-attempted",
-    "password-reset-requested",
-    "account-created",
-    "token-refreshed",
-    "request-recorded",
-    "operator-acted",
-    "configuration-changed",
-    "configuration-reloaded",
-    "configuration-refused",
-    "gate-started",
-    "gate-stopped",
-    "app-restarted",
-    "app-event",
-    "app-events-lost",
 ];
 
 impl Reason {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use mantlet_controls::config::{Mistake, Secret};
 
-use super::reference::{REMEDY, Reference, SCHEMES};
+use super::reference::{REMEDY, Reference};
+use crate::settings::SCHEMES;
 
 /// What a value begins with that is no reference, although it looks like one.
 const TEXT: &str = "text:";

@@ -16,8 +16,6 @@ use std::{
 
 use mantlet_controls::config::Secret;
 
-/// What a reference may begin with.
-pub(crate) const SCHEMES: [&str; 4] = ["env", "file", "cred", "cmd"];
 /// What to write in place of a secret.
 pub(crate) const REMEDY: &str = "write `env:NAME`, `file:PATH`, `cred:NAME` or `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, and keep the secret there";
 /// How long a command may take.

@@ -52,4 +52,5 @@ pub(crate) use load::{Loaded, load, read};
 pub(crate) use mistake::{Located, Mistakes};
 pub(crate) use origin::Origin;
 pub(crate) use origins::Origins;
+pub(crate) use secret::SCHEMES;
 pub(crate) use sources::{Adopted, Flag, Sources};

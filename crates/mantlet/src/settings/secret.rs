@@ -9,6 +9,9 @@ const TABLE_MARKS: [&str; 2] = ["secret", "password"];
 /// What rules and quotas count by: a key of another kind.
 const HARMLESS: [[&str; 3]; 2] = [["throttle", "rule", "key"], ["throttle", "quota", "key"]];
 
+/// What a reference to a secret may begin with.
+pub(crate) const SCHEMES: [&str; 4] = ["env", "file", "cred", "cmd"];
+
 /// The table of variables of the app.
 const OF_APP: [&str; 2] = ["app", "env"];
 
@@ -29,7 +32,7 @@ pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Cl
 
 /// Whether a value only says where the secret is, as in `env:NAME`.
 pub(super) fn is_reference(text: &str) -> bool {
-    ["env:", "file:", "cred:", "cmd:"].iter().any(|scheme| text.starts_with(scheme))
+    text.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
 }
 
 /// Whether a message, made by a type that does not know that its value is a secret, tells it: as a

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use mantlet_controls::{Reason, reason::EVENTS};
+use mantlet_controls::{Reason, audit::ACTIONS, reason::EVENTS};
 
 use crate::kit::is_code;
 
@@ -181,7 +181,7 @@ fn every_reason_is_documented() {
         .map(|(code, rest)| (code, rest.chars().take_while(char::is_ascii_digit).collect::<String>()))
         .collect();
     let refusals = Reason::ALL.iter().map(|reason| (reason.code(), Some(reason.status())));
-    let events = EVENTS.iter().map(|code| (*code, None));
+    let events = EVENTS.iter().chain(ACTIONS).map(|code| (*code, None));
     for (code, own_status) in refusals.chain(events) {
         let entries: Vec<_> = documented.iter().filter(|(entry, _)| *entry == code).collect();
         let [(_, status)] = entries.as_slice() else {

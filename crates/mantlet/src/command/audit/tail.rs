@@ -43,7 +43,7 @@ pub(super) fn tail(
     if follow { following(log, filter, file, at, json) } else { Ok(ExitCode::SUCCESS) }
 }
 
-/// Goes on with the records that come, until the process ends or nobody reads them any more.
+/// Goes on with the records that come, until the process or its reader ends.
 fn following(
     log: &Log,
     filter: &Filter,

@@ -30,7 +30,7 @@ use super::NOT_REVIEWED;
 use crate::{
     app::AppProcess,
     cli::CheckArguments,
-    config::Config,
+    config::{Config, Reference},
     operate::alone,
     say::{Failure, say},
     settings::Loaded,
@@ -87,20 +87,16 @@ fn identity(text: &str) -> Result<Identity, Failure> {
     let (name, credential) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
         Failure::usage(format!("`--as {text}` names no identity\nwrite `--as alice=env:ALICE_TOKEN`"))
     })?;
-    let credential = if let Some(variable) = credential.strip_prefix("env:") {
-        std::env::var(variable).map_err(|_| {
-            Failure::usage(format!("`--as {name}`: the variable `{variable}` is not set, or is not text"))
-        })?
-    } else if let Some(path) = credential.strip_prefix("file:") {
-        std::fs::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("`--as {name}`: `{path}` cannot be read: {error}")))?
-    } else {
-        return Err(Failure::usage(format!(
-            "`--as {name}`: a credential in a command line is seen by others\n\
+    let wrong = |why: String| Failure::usage(format!("`--as {name}`: {why}"));
+    let reference = Reference::of(credential).ok_or_else(|| {
+        wrong(format!(
+            "a credential in a command line is seen by others\n\
              write `{name}=env:VARIABLE` or `{name}=file:PATH`; it holds a token, `Header: value` or `cookie:NAME=VALUE`"
-        )));
-    };
-    Identity::read(name, &credential).map_err(|why| Failure::usage(format!("`--as {name}`: {why}")))
+        ))
+    })?;
+    let read = reference.and_then(|reference| reference.read()).map_err(wrong)?;
+    let text = String::from_utf8(read).map_err(|_| wrong(format!("`{credential}` is not text in UTF-8")))?;
+    Identity::read(name, &text).map_err(wrong)
 }
 
 /// Where a running app is; only this machine is asked without a word that the app is one's own.

@@ -350,7 +350,9 @@ impl Drop for Gateway {
 
 /// Whether records may have this code. The docs are held against the same list.
 pub(crate) fn is_code(code: &str) -> bool {
-    Reason::ALL.iter().any(|reason| reason.code() == code) || EVENTS.contains(&code)
+    Reason::ALL.iter().any(|reason| reason.code() == code)
+        || EVENTS.contains(&code)
+        || ACTIONS.contains(&code)
 }
 
 /// Whether a record says something of the log itself: that it was begun, sealed or closed.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Kind, Severity};
+use super::event::{Event, Kind};
 
 const VERSION: &str = "8.17.0";
 /// Fields that have a place of their own.
@@ -35,12 +35,7 @@ pub(super) fn line_of(event: &Event<'_>) -> Value {
         Some(false) => "failure",
         None => "unknown",
     };
-    let severity = match event.severity {
-        Severity::Informational => 1,
-        Severity::Low => 2,
-        Severity::Medium => 3,
-        Severity::High => 4,
-    };
+    let severity = event.severity as u8;
     without_nulls(json!({
         "@timestamp": event.text("time"),
         "ecs": { "version": VERSION },

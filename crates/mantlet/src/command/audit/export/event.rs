@@ -18,13 +18,13 @@ pub(super) enum Kind {
     Request,
 }
 
-/// How bad it is, as formats count it.
+/// How bad it is, by the number that OCSF has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    Informational,
-    Low,
-    Medium,
-    High,
+    Informational = 1,
+    Low = 2,
+    Medium = 3,
+    High = 4,
 }
 
 /// A record, read.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Event, Kind, Severity};
+use super::event::{Event, Kind};
 
 const VERSION: &str = "1.6.0";
 /// Fields that have a place of their own.
@@ -36,12 +36,7 @@ const fn class_of(kind: Kind) -> (u64, u64, u64) {
 
 pub(super) fn line_of(event: &Event<'_>) -> Value {
     let (class, category, activity) = class_of(event.kind);
-    let severity = match event.severity {
-        Severity::Informational => 1,
-        Severity::Low => 2,
-        Severity::Medium => 3,
-        Severity::High => 4,
-    };
+    let severity = event.severity as u8;
     let status = match event.has_succeeded() {
         Some(true) => 1,
         Some(false) => 2,
