@@ -38,6 +38,13 @@ pub struct Answer {
     pub is_cut: bool,
 }
 
+/// An answer for tests.
+#[cfg(test)]
+pub(crate) fn answer(status: u16, body: impl std::fmt::Display) -> Answer {
+    let status = StatusCode::from_u16(status).unwrap();
+    Answer { status, headers: HeaderMap::new(), body: body.to_string().into(), is_cut: false }
+}
+
 impl Question {
     /// A request without a body.
     pub fn new(method: Method, target: impl Into<String>) -> Self {

@@ -127,7 +127,7 @@ fn inputs(app: &App<'_>, review: &mut Review) {
     let users = users.map(|user| user.table.as_str());
     for one in &app.operations {
         let Some(code) = one.code() else { continue };
-        // Whoever may set rights is asked for one. Columns that no model names, no client should set.
+        // A caller who may set rights is asked for one. No client should set columns that no model names.
         let is_restricted = one.is_restricted();
         for assign in code.assigns.iter().filter(|assign| !is_restricted || assign.field == "*") {
             let store = assign.store.as_str();

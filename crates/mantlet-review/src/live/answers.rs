@@ -277,32 +277,27 @@ pub(super) fn is_same(
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
     use serde_json::json;
 
     use super::*;
-
-    fn answer(status: u16, body: &Value) -> Answer {
-        let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.to_string().into(), is_cut: false }
-    }
+    use crate::exchange::answer;
 
     #[test]
     fn what_says_nothing_is_not_the_same_object() {
-        let order = answer(200, &json!({"id": 7, "address": "1 Row", "asked_at": 1}));
-        let again = answer(200, &json!({"id": 7, "address": "1 Row", "asked_at": 2}));
-        let gone = answer(404, &json!({"detail": "No such order"}));
-        let soft = answer(200, &json!({"error": "No such order"}));
+        let order = answer(200, json!({"id": 7, "address": "1 Row", "asked_at": 1}));
+        let again = answer(200, json!({"id": 7, "address": "1 Row", "asked_at": 2}));
+        let gone = answer(404, json!({"detail": "No such order"}));
+        let soft = answer(200, json!({"error": "No such order"}));
         let ids = ["7".to_owned()];
         let same = |other: &Answer, absent: &Answer| is_same([&order, &again], other, absent, &ids).is_some();
         assert!(same(&order, &gone));
         assert!(!same(&gone, &gone));
         assert!(!same(&soft, &soft), "200 with an error body");
-        assert!(!same(&answer(200, &json!({"id": 7})), &soft), "an id that is repeated says nothing");
+        assert!(!same(&answer(200, json!({"id": 7})), &soft), "an id that is repeated says nothing");
         // The app says the same of everything.
-        let all = answer(200, &json!({"id": 9, "address": "1 Row", "asked_at": 3}));
+        let all = answer(200, json!({"id": 9, "address": "1 Row", "asked_at": 3}));
         assert!(!same(&order, &all));
-        let empty = answer(200, &json!([]));
+        let empty = answer(200, json!([]));
         assert!(is_same([&empty, &empty], &empty, &gone, &ids).is_none(), "an empty list shows no object");
     }
 }

@@ -180,14 +180,9 @@ pub(super) fn review(asker: &Asker<'_>, review: &mut Review) {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
 
     use super::*;
-
-    fn answer(status: u16, body: String) -> Answer {
-        let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.into(), is_cut: false }
-    }
+    use crate::exchange::answer;
 
     #[test]
     fn errors_that_tell() {

@@ -87,14 +87,8 @@ fn told(foreign: [&Answer; 2], missing: [&Answer; 2], ids: [&[String]; 2]) -> Op
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into(), is_cut: false }
-    }
+    use crate::exchange::answer;
 
     #[test]
     fn refusals_that_tell() {

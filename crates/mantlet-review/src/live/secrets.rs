@@ -225,21 +225,15 @@ fn is_hash(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
     use serde_json::json;
 
     use super::*;
-    use crate::exchange::{Answer, Question};
+    use crate::exchange::{Question, answer};
 
     const RANDOM: &str = "8f2b7c1de94a6035bd7718caf2e0934d";
 
     fn levels(caller: &str, body: &Value) -> BTreeMap<String, Level> {
-        let answer = Answer {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body: body.to_string().into(),
-            is_cut: false,
-        };
+        let answer = answer(200, body);
         let exchange = Exchange { caller: caller.to_owned(), question: Question::get("/"), answer };
         let environment = ["from-the-environment".to_owned()];
         shown(&exchange, &environment).into_iter().map(|(name, secret)| (name, secret.level)).collect()

@@ -162,16 +162,13 @@ pub(super) fn change(before: [Option<&Sight>; 2], after: Option<&Sight>, mark: O
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
     use serde_json::json;
 
     use super::*;
-    use crate::exchange::{Answer, Question};
+    use crate::exchange::{Question, answer};
 
     fn sight(status: u16, body: &Value) -> Sight {
-        let status = StatusCode::from_u16(status).unwrap();
-        let answer =
-            Answer { status, headers: HeaderMap::new(), body: body.to_string().into(), is_cut: false };
+        let answer = answer(status, body);
         Sight::by_id(Exchange { caller: "alice".to_owned(), question: Question::get("/"), answer })
     }
 

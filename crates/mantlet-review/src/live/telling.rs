@@ -207,14 +207,8 @@ fn is_apart(short: &[Duration], long: &[Duration]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into(), is_cut: false }
-    }
+    use crate::exchange::answer;
 
     #[test]
     fn refusals_are_compared_without_what_they_repeat() {

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{audit, events, faulty, gate, lines_of, log_in, refused, verified};
-use crate::kit::{Client, eventually, is_of_the_log};
+use crate::kit::{Client, Gateway, Setup, eventually, is_of_the_log};
 
 /// How often each request id was recorded.
 fn recorded(file: &Path) -> HashMap<String, usize> {
@@ -62,6 +62,11 @@ fn answer(input: &mut impl BufRead) -> io::Result<String> {
     input.read_exact(&mut vec![0; length])?;
     assert!(!id.is_empty());
     Ok(id)
+}
+
+/// A gate whose disk can be full.
+fn tight(state: &Path, config: &str) -> Gateway {
+    Setup::serve("http://127.0.0.1:9").state(state).config(config).with_little_room().start()
 }
 
 fn killed(times: usize) {
@@ -117,11 +122,7 @@ fn row_75_a_hundred_kills_lose_no_record_of_a_response() {
 #[test]
 fn row_75_on_a_full_disk_requests_go_on_and_records_wait() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = crate::kit::Setup::serve("http://127.0.0.1:9")
-        .state(folder.path())
-        .config("[audit]\nactions = \"off\"\nseal = \"1s\"\n")
-        .with_little_room()
-        .start();
+    let gateway = tight(folder.path(), "[audit]\nactions = \"off\"\nseal = \"1s\"\n");
     refused(&gateway, "/%2e%2e/before");
     gateway.audit(1);
     gateway.set_room(false);
@@ -145,11 +146,10 @@ fn row_75_on_a_full_disk_requests_go_on_and_records_wait() {
 fn row_75_on_a_full_disk_losses_are_counted() {
     const CLIENTS: u32 = 900;
     let folder = tempfile::tempdir().unwrap();
-    let gateway = crate::kit::Setup::serve("http://127.0.0.1:9")
-        .state(folder.path())
-        .config("[audit]\nactions = \"off\"\nterminal = false\n[client]\ntrusted = [\"127.0.0.1\"]\n")
-        .with_little_room()
-        .start();
+    let gateway = tight(
+        folder.path(),
+        "[audit]\nactions = \"off\"\nterminal = false\n[client]\ntrusted = [\"127.0.0.1\"]\n",
+    );
     gateway.set_room(false);
     let long = "x".repeat(400);
     let mut client = Client::connect(gateway.addr());
@@ -181,11 +181,10 @@ fn row_75_seals_outlive_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let log = log_in(folder.path());
     for fsync in ["record", "os", "100ms"] {
-        let gateway = crate::kit::Setup::serve("http://127.0.0.1:9")
-            .state(folder.path())
-            .config(&format!("[audit]\nactions = \"off\"\nseal = \"200ms\"\nfsync = \"{fsync}\"\n"))
-            .with_little_room()
-            .start();
+        let gateway = tight(
+            folder.path(),
+            &format!("[audit]\nactions = \"off\"\nseal = \"200ms\"\nfsync = \"{fsync}\"\n"),
+        );
         for round in 1..=3 {
             Client::connect(gateway.addr()).get("/%2e%2e/x");
             gateway.set_room(false);
@@ -205,11 +204,7 @@ fn row_75_seals_outlive_a_full_disk() {
 #[test]
 fn row_75_on_a_full_disk_nothing_is_lost_where_requests_wait() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = crate::kit::Setup::serve("http://127.0.0.1:9")
-        .state(folder.path())
-        .config("[audit]\nfsync = \"record\"\n")
-        .with_little_room()
-        .start();
+    let gateway = tight(folder.path(), "[audit]\nfsync = \"record\"\n");
     let mut ids = vec![refused(&gateway, "/%2e%2e/before")];
     gateway.set_room(false);
     // The response of the first one is held back, because its record could not be kept.

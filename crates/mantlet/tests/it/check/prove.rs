@@ -93,10 +93,12 @@ fn a_review_that_is_interrupted_reports_and_leaves_nothing_behind() {
     let started = eventually("the app is started behind the gate", || {
         let all = process.descendants();
         let is_gate = |id: &u32| {
-            let program = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            program.split(|byte| *byte == 0).next().is_some_and(|name| name.ends_with(b"mantlet"))
+            let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let mut words = command.split(|byte| *byte == 0);
+            // A child that has not begun its own program yet has the name of this one, and not its command.
+            words.next().is_some_and(|name| name.ends_with(b"mantlet")) && words.next() == Some(b"run")
         };
-        all.iter().any(is_gate).then_some(all)
+        (all.len() >= 2 && all.iter().any(is_gate)).then_some(all)
     });
     process.signal(Signal::INT);
     let finished = process.wait_within(Duration::from_mins(2));
