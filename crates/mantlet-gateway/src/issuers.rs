@@ -17,7 +17,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
     stream::FuturesUnordered,
 };
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 use mantlet_controls::{
     audit::{Record, Sink as _},
     issuer::{Client, Introspected, Introspection, Remote},
@@ -28,9 +28,9 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
-    app::fetch::{Form, Target, fetch, send},
     audit_log::AuditLog,
     clock,
+    fetch::{self, Target, fetch, send},
 };
 
 /// Time for a fetch.
@@ -186,7 +186,7 @@ async fn keys_of(remote: &Remote) -> Result<(KeySet, Option<i64>), String> {
     if keys.is_empty() {
         return Err(format!("`{url}` has no key that can verify tokens"));
     }
-    Ok((keys, fetched.max_age))
+    Ok((keys, fetched.max_age()))
 }
 
 /// Asks an issuer where its keys are (OIDC Discovery 1.0 section 4).
@@ -225,7 +225,9 @@ async fn introspect(at: Arc<Introspection>, token: String) -> Introspected {
     };
     authorization.set_sensitive(true);
     let body = format!("token={}&token_type_hint=access_token", encode(token.as_bytes()));
-    let Ok(fetched) = send(&target, Some(&Form { body, authorization }), WAIT, MOST).await else {
+    let question = fetch::Question::post("application/x-www-form-urlencoded", body)
+        .with(header::AUTHORIZATION, authorization);
+    let Ok(fetched) = send(&target, question, WAIT, MOST).await else {
         return Introspected::Unavailable;
     };
     if fetched.status != StatusCode::OK {

@@ -16,7 +16,8 @@
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
 //! | [`app_events`] | hears the app's own events |
-//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `metrics`, `clock` | certificates, files, sockets, counters and the time |
+//! | [`fetch`] | asks a server one question |
+//! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `metrics`, `address`, `clock` | certificates, files, sockets, counters and the time |
 //!
 //! A room imports rooms below it alone: `rooms_tests.rs` knows the floors.
 
@@ -51,6 +52,9 @@ pub mod session_file;
 pub mod tls;
 mod wire;
 
+pub mod fetch;
+
+mod address;
 mod clock;
 mod connection_state;
 pub mod guarded;
@@ -61,7 +65,8 @@ mod metrics;
 #[cfg(test)]
 mod rooms_tests;
 
-pub use app::{Address, UpstreamConfig, fetch, supervisor};
+pub use address::Address;
+pub use app::{UpstreamConfig, supervisor};
 pub use gate::{Gate, StartError};
 pub use listener::Listen;
 pub use shared::GateConfig;

@@ -18,8 +18,9 @@ const HOUSES: [House; 6] = [
     House {
         folder: &[],
         floors: &[
-            &["guarded", "listener", "connection_state", "clock", "metrics"],
-            &["journal"],
+            &["guarded", "listener", "connection_state", "clock", "metrics", "address"],
+            &["journal", "tls"],
+            &["fetch"],
             &[
                 "audit_log",
                 "condition_files",
@@ -28,7 +29,6 @@ const HOUSES: [House; 6] = [
                 "session_file",
                 "key_file",
                 "refresh_file",
-                "tls",
                 "wire",
                 "guests",
                 "request_body",
@@ -51,8 +51,8 @@ const HOUSES: [House; 6] = [
     House {
         folder: &["app"],
         floors: &[
-            &["address", "load", "lenient", "origins", "socket"],
-            &["request_body", "fetch", "supervisor"],
+            &["load", "lenient", "origins", "socket"],
+            &["request_body", "supervisor"],
             &["pool"],
             &["response_body", "leaving"],
             &["forward"],

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::socket::{PATIENCE, connect_now};
-use crate::app::fetch;
+use crate::fetch;
 
 /// Largest response that is read, in bytes: enough for everything that a control remembers.
 const MAX_ANSWER: usize = 64 << 20;

@@ -1,9 +1,7 @@
 //! The app's shore: sends requests to the app, and keeps what is known about it.
 
-pub mod fetch;
 pub mod supervisor;
 
-mod address;
 mod forward;
 mod leaving;
 mod lenient;
@@ -14,7 +12,7 @@ mod request_body;
 mod response_body;
 mod socket;
 
-pub use self::{address::Address, pool::UpstreamConfig};
+pub use self::pool::UpstreamConfig;
 pub(crate) use self::{
     forward::{Forward, WebSocketUpgrade},
     load::Permit,

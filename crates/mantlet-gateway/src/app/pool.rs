@@ -28,8 +28,9 @@ use tokio::{
     sync::{Notify, watch},
 };
 
+use crate::address::Address;
+
 use super::{
-    address::Address,
     lenient::{Lenient, Sent},
     load::{Load, Permit},
     origins::SharedOrigins,

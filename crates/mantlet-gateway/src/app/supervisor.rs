@@ -17,7 +17,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::address::Address;
+use crate::address::Address;
 
 /// How often to check whether a starting app listens.
 const ASK_EVERY: Duration = Duration::from_millis(25);

@@ -93,7 +93,7 @@ impl Behind {
                 }
             };
             has_answered = true;
-            match (answer.status.as_u16(), answer.location) {
+            match (answer.status.as_u16(), answer.location()) {
                 (200, _) => match understood(&answer.body, &format!("at `{path}`")) {
                     Ok(found) if asked.found.iter().any(|(_, known)| known.hash == found.hash) => {}
                     Ok(found) => asked.found.push((path, found)),

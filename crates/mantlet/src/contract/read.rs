@@ -154,7 +154,7 @@ pub(crate) async fn read_url(url: &str, patience: Duration) -> Result<Found, Tro
         Err(error @ FetchError::TooLong(_)) => return Err(Trouble::Broken(format!("`{url}`: {error}"))),
     };
     let status = answer.status.as_u16();
-    match (status, answer.location) {
+    match (status, answer.location()) {
         (200, _) => understood(&answer.body, &format!("`{url}`")).map_err(Trouble::Broken),
         (300..=399, Some(location)) => Err(Trouble::Broken(format!(
             "`{url}` redirects to `{location}`, and redirects are not followed; pass that address if it is right"

@@ -8,7 +8,7 @@ use http_body::Body as _;
 use mantlet_controls::{Call, refusal::LONGEST_WORDS};
 
 use super::{Forward, strip_hop_by_hop};
-use crate::app::{fetch, request_body::AppRequestBody};
+use crate::{app::request_body::AppRequestBody, fetch};
 
 /// Time for the whole answer: a request of a client waits for it.
 const PATIENCE: Duration = Duration::from_millis(500);

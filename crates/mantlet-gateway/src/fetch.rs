@@ -1,12 +1,15 @@
-//! Fetches one resource from the app behind the gate, or from the server at an address. Bounded in
-//! size and time; redirects are not followed, because the server must not choose where the response
-//! comes from.
+//! Asks the app behind the gate, or the server at an address, one question. Bounded in size and time;
+//! redirects are not followed, because the server must not choose where the response comes from.
 
 use std::{pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{self, IntoHeaderName},
+};
 use http_body::Body;
+use http_body_util::Full;
 use hyper::{
     body::Incoming,
     client::conn::http1,
@@ -16,8 +19,10 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::address::Address;
-use crate::tls::outgoing::{connector, roots_of_this_machine};
+use crate::{
+    address::Address,
+    tls::outgoing::{connector, roots_of_this_machine},
+};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
 
@@ -43,13 +48,30 @@ pub enum FetchError {
     TooLong(usize),
 }
 
-/// A form to send, with Basic credentials (RFC 7617).
-#[derive(Debug, Clone)]
-pub struct Form {
-    /// The body, URL-encoded.
-    pub body: String,
-    /// The value of `Authorization`.
-    pub authorization: HeaderValue,
+/// What is asked of a resource.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// The method.
+    pub method: Method,
+    /// Headers beside those that every request has, and in place of them.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Question {
+    /// Sends a body of a content type.
+    pub fn post(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let kind = (header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self { method: Method::POST, headers: HeaderMap::from_iter([kind]), body: body.into() }
+    }
+
+    /// The question with a header.
+    #[must_use]
+    pub fn with(mut self, name: impl IntoHeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
 }
 
 /// A response.
@@ -57,12 +79,26 @@ pub struct Form {
 pub struct Fetched {
     /// Its status.
     pub status: StatusCode,
-    /// Where it redirects to.
-    pub location: Option<String>,
-    /// How long it is fresh, in seconds, if it says so (RFC 9111 section 5.2.2.1).
-    pub max_age: Option<i64>,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+}
+
+impl Fetched {
+    /// Where it redirects to.
+    pub fn location(&self) -> Option<&str> {
+        self.headers.get(header::LOCATION)?.to_str().ok()
+    }
+
+    /// How long it is fresh, in seconds, if it says so (RFC 9111 section 5.2.2.1).
+    pub fn max_age(&self) -> Option<i64> {
+        let lines =
+            self.headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
+        directives
+            .find_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.trim_matches('"').parse().ok())
+    }
 }
 
 impl Target {
@@ -106,27 +142,27 @@ impl Target {
 
 /// Fetches; reads a response of at most so many bytes.
 pub async fn fetch(target: &Target, patience: Duration, most: usize) -> Result<Fetched, FetchError> {
-    send(target, None, patience, most).await
+    send(target, Question::default(), patience, most).await
 }
 
-/// Sends a form, or asks without one; reads a response of at most so many bytes.
+/// Asks; reads a response of at most so many bytes.
 pub async fn send(
     target: &Target,
-    form: Option<&Form>,
+    question: Question,
     patience: Duration,
     most: usize,
 ) -> Result<Fetched, FetchError> {
-    let answer = tokio::time::timeout(patience, ask(target, form, most)).await;
+    let answer = tokio::time::timeout(patience, ask(target, question, most)).await;
     answer.unwrap_or_else(|_| {
         Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 
-async fn ask(target: &Target, form: Option<&Form>, most: usize) -> Result<Fetched, FetchError> {
+async fn ask(target: &Target, question: Question, most: usize) -> Result<Fetched, FetchError> {
     let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
     let response = match &target.server {
         Address::Unix(path) => {
-            exchange(target, form, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
+            exchange(target, question, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
         }
         Address::Tcp(host, port) => {
             let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(away)?;
@@ -136,52 +172,37 @@ async fn ask(target: &Target, form: Option<&Form>, most: usize) -> Result<Fetche
                     .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
                 let tls =
                     connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?;
-                exchange(target, form, TokioIo::new(tls.connect(name, socket).await.map_err(away)?)).await?
+                exchange(target, question, TokioIo::new(tls.connect(name, socket).await.map_err(away)?))
+                    .await?
             } else {
-                exchange(target, form, TokioIo::new(socket)).await?
+                exchange(target, question, TokioIo::new(socket)).await?
             }
         }
     };
     let (parts, body) = response.into_parts();
-    let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let location = location.map(str::to_owned);
-    let max_age = max_age(&parts.headers);
-    Ok(Fetched { status: parts.status, location, max_age, body: read(body, most).await? })
+    Ok(Fetched { status: parts.status, headers: parts.headers, body: read(body, most).await? })
 }
 
-fn max_age(headers: &HeaderMap) -> Option<i64> {
-    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
-    directives
-        .find_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.trim_matches('"').parse().ok())
-}
-
-async fn exchange<T>(target: &Target, form: Option<&Form>, io: T) -> Result<Response<Incoming>, FetchError>
+async fn exchange<T>(target: &Target, question: Question, io: T) -> Result<Response<Incoming>, FetchError>
 where
     T: Read + Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
     // Ends with the sender and the response.
     tokio::spawn(connection);
-    let mut request = Request::new(form.map_or_else(String::new, |form| form.body.clone()));
-    *request.uri_mut() = target.path.clone();
+    let Question { method, headers: own, body } = question;
+    let mut request = Request::new(Full::new(body));
+    (*request.method_mut(), *request.uri_mut()) = (method, target.path.clone());
     let headers = request.headers_mut();
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+    headers.extend(own);
     headers.insert(header::HOST, target.host.clone());
-    if let Some(form) = form {
-        headers.insert(header::AUTHORIZATION, form.authorization.clone());
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(header::CONTENT_TYPE, kind);
-    }
     if target.says_https {
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     }
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if form.is_some() {
-        *request.method_mut() = Method::POST;
-    }
     sender.send_request(request).await.map_err(|error| broken(&error))
 }
 
