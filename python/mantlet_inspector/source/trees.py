@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import functools
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,11 +21,14 @@ def piece_of(file: str, line: int) -> ast.Module:
     are known."""
     if not memory.are_known(file) or b"coding" in b"".join(memory.lines_of(file)[:2]):
         return memory.tree_of(file)
-    pieces = [piece for piece in memory.facts_of(file).pieces if piece[0] <= line <= piece[1]]
-    if not pieces:
+    pieces = memory.facts_of(file).pieces  # in order
+    end = bisect.bisect(pieces, [line, sys.maxsize])
+    begin = end
+    while begin and pieces[begin - 1][1] >= line:
+        begin -= 1
+    if begin == end:
         return ast.Module([], [])
-    first, last = min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
-    return piece_between(file, first, last)
+    return piece_between(file, pieces[begin][0], pieces[end - 1][1])
 
 
 @functools.cache
@@ -37,13 +42,30 @@ def statements_around(node: Any, line: int) -> Iterator[Any]:
     expressions, in which no statement stands."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         part = getattr(node, name, None)
-        for one in part if type(part) is list else ():
-            end = getattr(one, "end_lineno", None)
-            if end is None:
+        if type(part) is not list or not part:
+            continue
+        if not hasattr(part[0], "end_lineno"):
+            for one in part:
                 yield from statements_around(one, line)
-            elif index.first_line(one) <= line <= end:
-                yield one
-                yield from statements_around(one, line)
+            continue
+        # A block has its statements in order, and a file may have thousands of functions.
+        for at in range(first_that_ends_at(part, line), len(part)):
+            if index.first_line(part[at]) > line:
+                break
+            yield part[at]
+            yield from statements_around(part[at], line)
+
+
+def first_that_ends_at(block: list[Any], line: int) -> int:
+    """Where the first statement of a block is that ends at a line or after it."""
+    low, high = 0, len(block)
+    while low < high:
+        middle = (low + high) // 2
+        if block[middle].end_lineno < line:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def around(node: Any, line: int) -> Iterator[Any]:
