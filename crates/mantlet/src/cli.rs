@@ -616,7 +616,7 @@ pub(crate) struct AuditVerifyArguments {
 /// Which records are asked for.
 #[derive(Debug, Default, Args)]
 pub(crate) struct AuditFilter {
-    /// The caller or the account
+    /// The caller, or the account with which something was tried, by its name or the hash of it
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// The address of the client

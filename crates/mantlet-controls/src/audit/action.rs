@@ -163,7 +163,7 @@ impl Record {
 }
 
 /// An account that a request names, in eight hexadecimal digits: the same as in refusals of its attempts.
-pub(crate) fn hash_of_account(name: &str) -> Option<String> {
+pub fn hash_of_account(name: &str) -> Option<String> {
     let name = account::compared(name)?;
     let mut hash = Sha256::new();
     for part in [name.as_bytes(), b""] {

@@ -19,8 +19,8 @@ use mantlet_contract::fault::{Fault, Loc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use action::{ACTIONS, Actions, OfRoute, Outcome, Recorded};
-pub(crate) use action::{hash_of_account, short};
+pub(crate) use action::short;
+pub use action::{ACTIONS, Actions, OfRoute, Outcome, Recorded, hash_of_account};
 pub use app_event::{AppEvent, LONGEST_DATAGRAM};
 pub(crate) use once::FirstTime;
 pub use sums::{Summed, Sums};

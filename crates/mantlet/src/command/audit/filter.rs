@@ -1,7 +1,7 @@
 //! Which records are asked for.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use mantlet_controls::config::units::Span;
+use mantlet_controls::{audit::hash_of_account, config::units::Span};
 use serde_json::Value;
 
 use crate::{cli::AuditFilter, say::Failure};
@@ -9,21 +9,25 @@ use crate::{cli::AuditFilter, say::Failure};
 /// What a record must be.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    /// Fields with their values; a field may be one of several.
-    fields: Vec<(&'static [&'static str], String)>,
+    /// For each thing that is asked, the fields that may say it, and the values of which one has to stand there.
+    fields: Vec<(&'static [&'static str], Vec<String>)>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    /// Texts that a line must have, found without reading it.
-    texts: Vec<String>,
+    /// Texts of which a line must have one each, found without reading it.
+    texts: Vec<Vec<String>>,
 }
 
 impl Filter {
     pub(super) fn of(asked: &AuditFilter) -> Result<Self, Failure> {
         let now = Timestamp::now();
-        let mut fields: Vec<(&'static [&'static str], String)> = Vec::new();
+        let mut fields: Vec<(&'static [&'static str], Vec<String>)> = Vec::new();
+        if let Some(user) = &asked.user {
+            // What was tried with an account has only the hash of its name.
+            let values = [user.clone()].into_iter().chain(hash_of_account(user)).collect();
+            fields.push((&["user", "account", "key"], values));
+        }
         for (names, value) in [
-            (&["user", "account"][..], &asked.user),
-            (&["client_ip"], &asked.ip),
+            (&["client_ip"][..], &asked.ip),
             (&["reason"], &asked.code),
             (&["security_event", "event"], &asked.event),
             (&["object"], &asked.object),
@@ -32,9 +36,10 @@ impl Filter {
             (&["session"], &asked.session),
             (&["outcome"], &asked.outcome),
         ] {
-            fields.extend(value.clone().map(|value| (names, value)));
+            fields.extend(value.clone().map(|value| (names, vec![value])));
         }
-        let texts = fields.iter().filter_map(|(_, value)| serde_json::to_string(value).ok()).collect();
+        let as_written = |value: &String| serde_json::to_string(value).ok();
+        let texts = fields.iter().map(|(_, values)| values.iter().filter_map(as_written).collect()).collect();
         Ok(Self {
             fields,
             since: asked.since.as_deref().map(|text| time_of(text, now)).transpose()?,
@@ -46,12 +51,15 @@ impl Filter {
     /// The record in a line, if it fits. The log's own lines fit only where nothing is asked for.
     pub(super) fn fits(&self, line: &[u8]) -> Option<Value> {
         let has = |text: &String| memchr::memmem::find(line, text.as_bytes()).is_some();
-        if !self.texts.iter().all(has) {
+        if !self.texts.iter().all(|texts| texts.iter().any(has)) {
             return None;
         }
         let record: Value = serde_json::from_slice(line).ok()?;
-        let says = |name: &str, value: &str| record.get(name).and_then(Value::as_str) == Some(value);
-        if !self.fields.iter().all(|(names, value)| names.iter().any(|name| says(name, value))) {
+        let text = |name: &&str| record.get(name).and_then(Value::as_str);
+        let says = |names: &[&str], values: &[String]| {
+            names.iter().filter_map(text).any(|text| values.iter().any(|value| value == text))
+        };
+        if !self.fields.iter().all(|(names, values)| says(names, values)) {
             return None;
         }
         if self.since.is_some() || self.until.is_some() {
@@ -107,6 +115,18 @@ mod tests {
         assert!(fits(AuditFilter::default()));
         assert!(fits(user("alice")));
         assert!(!fits(user("bob")));
+        for field in ["account", "key"] {
+            let line =
+                format!(r#"{{"seq":3,"security_event":"login-failed","user":null,"{field}":"d053aca7"}}"#);
+            for (name, is_hers) in [("ann", true), (" Ann", true), ("d053aca7", true), ("bob", false)] {
+                let asked = AuditFilter { user: Some(name.to_owned()), ..AuditFilter::default() };
+                assert_eq!(
+                    Filter::of(&asked).unwrap().fits(line.as_bytes()).is_some(),
+                    is_hers,
+                    "{field} {name}"
+                );
+            }
+        }
         let time = |since: &str, until: &str| AuditFilter {
             since: Some(since.to_owned()),
             until: Some(until.to_owned()),

@@ -12,7 +12,8 @@ impl Line<'_> {
     }
 }
 
-/// `2026-11-30 16:46:58  request-refused  400 path-dot-segment  GET /x  from 203.0.113.7  user alice  [id]`
+/// `2026-11-30 16:46:58  request-refused  400 path-dot-segment  GET /x  user alice  from 203.0.113.7  [id]  #4711`: last the number by which
+/// it is proven.
 pub(super) fn line_of(record: &Line<'_>) -> String {
     let mut parts = vec![time_of(record)];
     let event = record.text("security_event").unwrap_or("?");
@@ -48,6 +49,7 @@ pub(super) fn line_of(record: &Line<'_>) -> String {
     }
     parts.extend(record.0.get("data").filter(|data| !data.is_null()).map(|data| safe(&data.to_string())));
     parts.extend(record.text("request_id").map(|id| format!("[{}]", safe(id))));
+    parts.extend(record.0.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")));
     parts.retain(|part| !part.trim().is_empty());
     parts.join("  ").trim_end().to_owned()
 }
@@ -90,7 +92,7 @@ mod tests {
         });
         let line = line_of(&Line(&record));
         assert!(line.ends_with(
-            "request-refused           400 path-dot-segment  GET /\\u{1b}[2J\\n\\u{202e}x  user alice  from 203.0.113.7  [r-1]"
+            "request-refused           400 path-dot-segment  GET /\\u{1b}[2J\\n\\u{202e}x  user alice  from 203.0.113.7  [r-1]  #4"
         ), "{line}");
         assert_eq!(line_of(&Line(&json!({}))), "-------------------  ?");
     }
