@@ -10,10 +10,14 @@ use std::{
 use http::Method;
 use jiff::Timestamp;
 use mantlet_controls::{
-    api_keys::{ApiKeys, Change, Listed, NewKey, State, id_of, life_of},
+    api_keys::{ApiKey, ApiKeys, Change, Listed, NewKey, State, id_of, life_of},
+    audit::{Actions, Outcome, Record, Sink},
     config::Environment,
 };
-use mantlet_gateway::key_file::KeyFile;
+use mantlet_gateway::{
+    audit_log::{AuditConfig, AuditLog},
+    key_file::KeyFile,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -136,6 +140,7 @@ impl Keys<'_> {
         if is_first {
             self.say_new();
         }
+        self.record("create an API key", "api-key-created", &key, now);
         self.say_directly();
         let created = key.listed(&self.config.environment, now.as_second());
         Ok(json!({ "key": text.expose(), "created": created, "durable": true }))
@@ -146,14 +151,36 @@ impl Keys<'_> {
             return Ok(answer);
         }
         let (keys, file) = self.open()?;
-        let (key, now) = (keys.find(id).ok_or_else(|| unknown(id))?, Timestamp::now().as_second());
+        let (key, now) = (keys.find(id).ok_or_else(|| unknown(id))?, Timestamp::now());
         if key.revoked().is_none() {
-            let changes = [Change::Revoked { key: id.into(), at: now }];
+            let changes = [Change::Revoked { key: id.into(), at: now.as_second() }];
             file.add(&changes).map_err(|error| self.unwritten(&error))?;
             keys.apply(&changes);
+            self.record(&format!("revoke the API key {id}"), "api-key-revoked", &key, now);
         }
         self.say_directly();
-        Ok(json!({ "revoked": key.listed(&self.config.environment, now), "durable": true }))
+        Ok(json!({ "revoked": key.listed(&self.config.environment, now.as_second()), "durable": true }))
+    }
+
+    /// The audit log has what was done here, as if a Mantlet had done it.
+    fn record(&self, act: &str, event: &'static str, key: &ApiKey, now: Timestamp) {
+        let config = self.config.audit.log(&self.config.state_folder);
+        if config.file.is_none() {
+            return;
+        }
+        match AuditLog::open(&AuditConfig { terminal: false, ..config }) {
+            Ok((log, writer)) => {
+                let operator = format!("uid:{}", rustix::process::getuid().as_raw());
+                log.record(Record::of_key(event, &key.subject(), key.caller(), now));
+                if self.config.audit.actions != Actions::Off {
+                    log.record(Record::of_operator(act, operator, Outcome::Success, now));
+                }
+                writer.finish();
+            }
+            Err(error) => {
+                say(format!("warning: this is not in the audit log, because it cannot be written: {error}"));
+            }
+        }
     }
 
     /// The keys in the state folder, which must be there.

@@ -9,8 +9,8 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{audit, gate, log_in, refused, verified};
-use crate::kit::{Client, eventually};
+use super::{audit, gate, lines_of, log_in, refused, verified};
+use crate::kit::{Client, command::Typed, eventually};
 
 #[test]
 fn records_are_found_by_what_is_known_of_them() {
@@ -42,7 +42,7 @@ fn records_are_found_by_what_is_known_of_them() {
     let said = audit(&["search", log, "--code", "path-dot-segment"]);
     let line = said.stdout.trim_end();
     let due = format!(
-        "request-refused           400 path-dot-segment denied  GET /%2e%2e/x  from 127.0.0.1  [{id}]"
+        "request-refused           400 path-dot-segment denied  GET /%2e%2e/x  from 127.0.0.1  [{id}]  #1"
     );
     assert!(line.ends_with(&due), "{line}");
     assert!(said.stderr.contains("1 record"), "{}", said.stderr);
@@ -53,6 +53,41 @@ fn records_are_found_by_what_is_known_of_them() {
         "{}",
         said.stderr
     );
+}
+
+#[test]
+fn keys_that_are_made_where_no_mantlet_runs_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, log) = (folder.path(), log_in(folder.path()));
+    let file = folder.path().join("mantlet.toml");
+    fs::write(&file, format!("state-folder = {state:?}\n[audit]\nfile = {log:?}\n")).unwrap();
+    let keys = |arguments: &[&str]| {
+        let said =
+            Typed::mantlet([&["keys", "--config", file.to_str().unwrap()], arguments].concat()).finish();
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        said.stdout
+    };
+    let made = keys(&["create", "reports"]);
+    let id = made.split('_').nth(2).unwrap();
+    keys(&["revoke", id]);
+    keys(&["revoke", id]);
+    keys(&["list"]);
+    let gateway = gate(state, "");
+    refused(&gateway, "/%00");
+    gateway.end();
+    let records: Vec<Value> = lines_of(&log).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| records.iter().filter(|one| one["security_event"] == event).collect::<Vec<_>>();
+    assert_eq!(
+        (of("api-key-created").len(), of("api-key-revoked").len()),
+        (1, 1),
+        "the second time changes nothing"
+    );
+    let acts = of("operator-acted");
+    let said: Vec<_> = acts.iter().map(|act| act["subject"].as_str().unwrap()).collect();
+    assert_eq!(said, ["create an API key", &format!("revoke the API key {id}")]);
+    assert!(acts.iter().all(|act| act["user"] == *format!("uid:{}", rustix::process::getuid().as_raw())));
+    assert!(!fs::read_to_string(&log).unwrap().contains(made.trim()), "the key itself is in no record");
+    verified(&log);
 }
 
 #[test]
