@@ -15,13 +15,15 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use mantlet_controls::{
-    Config, Deployment, Mode, api_keys, authentication, authorization, client,
+    Config, Deployment, Mode, api_keys,
+    audit::OfRoute,
+    authentication, authorization, client,
     config::{Tolerance, units::Size},
     contract, cookies, cors, csrf, deprecation, dpop, encoding, headers, host, https, issuer,
     layer::{Builder, MantletLayer},
     limits,
     operation::{Contract, ContractHandle},
-    path, refresh_tokens, responses, throttle, uploads,
+    path, refresh_tokens, responses, route, throttle, uploads,
 };
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -374,6 +376,15 @@ async fn each_control_decides_alone() {
             assert_eq!(does.is_in(&seen), other.name == *name, "{with} {:?}", seen.answer);
         }
     }
+}
+
+#[tokio::test]
+async fn a_route_that_asks_for_it_is_recorded() {
+    let all =
+        |path: &str| route::Config { path: path.into(), audit: Some(OfRoute::Always), ..Default::default() };
+    let recorded = async |target| ask(|none| none.route(all("/export")), get(target)).await.reasons;
+    assert_eq!(recorded("/export").await, ["request-recorded"]);
+    assert!(recorded("/").await.is_empty());
 }
 
 #[tokio::test]
