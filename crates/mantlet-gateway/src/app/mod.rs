@@ -7,6 +7,7 @@ mod leaving;
 mod lenient;
 mod load;
 mod origins;
+mod output;
 mod pool;
 mod request_body;
 mod response_body;
