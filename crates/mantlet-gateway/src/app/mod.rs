@@ -1,5 +1,6 @@
 //! The app's shore: sends requests to the app, and keeps what is known about it.
 
+pub mod output;
 pub mod supervisor;
 
 mod forward;
@@ -7,7 +8,6 @@ mod leaving;
 mod lenient;
 mod load;
 mod origins;
-mod output;
 mod pool;
 mod request_body;
 mod response_body;

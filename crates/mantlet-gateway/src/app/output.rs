@@ -20,7 +20,7 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -28,6 +28,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mantlet_scrub::{Rules, Scrubber};
+use memchr::memmem;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open},
@@ -35,7 +36,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{OptionalActions, OutputModes, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize},
 };
-use tokio::{process::Command, sync::oneshot};
+use tokio::sync::oneshot;
 
 /// How long what may begin a secret is held back when nothing follows: where a person looks, and elsewhere.
 const QUIET_TERMINAL: Duration = Duration::from_millis(20);
@@ -46,6 +47,9 @@ const CHUNK: usize = 64 << 10;
 const LAST: usize = 1 << 20;
 /// How long the last words of the app may take, where the reader is slow.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What is written to a terminal behind the last words of the app. The system carries them there in its own time, but
+/// in order.
+const MARK: &[u8] = b"\0\x1emantlet: end of output\x1e\0";
 
 /// What is taken out of the app's output, and whether a terminal is spared. Clones share the rules.
 #[derive(Debug, Clone)]
@@ -68,13 +72,14 @@ impl Scrubbing {
 
 /// The ways from the app to our standard output and our standard error.
 #[derive(Debug, Default)]
-pub(super) struct Outlets {
+pub struct Outlets {
     out: Option<Arc<Outlet>>,
     err: Option<Arc<Outlet>>,
 }
 
 impl Outlets {
-    pub(super) fn open(scrubbing: &Scrubbing) -> io::Result<Self> {
+    /// To both of ours.
+    pub fn open(scrubbing: &Scrubbing) -> io::Result<Self> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let out = Outlet::open(stdout.as_fd(), scrubbing)?.map(Arc::new);
         let err = match &out {
@@ -84,8 +89,14 @@ impl Outlets {
         Ok(Self { out, err })
     }
 
-    /// Has a program write there. Until it has been started, what is returned has to be kept.
-    pub(super) fn connect(&self, program: &mut Command, ends_with_us: bool) -> io::Result<Vec<OwnedFd>> {
+    /// Both to our standard error, because our standard output is a report.
+    pub fn open_to_errors(scrubbing: &Scrubbing) -> io::Result<Self> {
+        let err = Outlet::open(io::stderr().as_fd(), scrubbing)?.map(Arc::new);
+        Ok(Self { out: err.clone(), err })
+    }
+
+    /// Has a program write there. What is returned has to be kept until it has been started.
+    pub fn connect(&self, program: &mut Command, ends_with_us: bool) -> io::Result<Vec<OwnedFd>> {
         if let Some(out) = &self.out {
             program.stdout(Stdio::from(out.entrance.try_clone()?));
         }
@@ -98,10 +109,25 @@ impl Outlets {
         self.each().map(Outlet::inherited_exit).collect()
     }
 
-    /// Waits until all that was printed has been written, if that is possible: the program has ended.
-    pub(super) async fn settle(&self) {
+    /// Waits until all that was printed has been written, for 2 s at most: the program has ended.
+    pub async fn settle(&self) {
         for outlet in self.each() {
-            let _ = tokio::time::timeout(PATIENCE, outlet.settled()).await;
+            let (answer, answered) = oneshot::channel();
+            outlet.ask(Box::new(move || {
+                let _ = answer.send(());
+            }));
+            let _ = tokio::time::timeout(PATIENCE, answered).await;
+        }
+    }
+
+    /// The same for a program that is waited for without a runtime.
+    pub fn settle_blocking(&self) {
+        for outlet in self.each() {
+            let (answer, answered) = mpsc::channel();
+            outlet.ask(Box::new(move || {
+                let _ = answer.send(());
+            }));
+            let _ = answered.recv_timeout(PATIENCE);
         }
     }
 
@@ -123,6 +149,9 @@ fn are_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
+/// Says that all is written.
+type Answer = Box<dyn FnOnce() + Send>;
+
 /// One way.
 #[derive(Debug)]
 struct Outlet {
@@ -132,7 +161,7 @@ struct Outlet {
     exit: OwnedFd,
     /// Our terminal, if the app's end is one.
     terminal: Option<OwnedFd>,
-    waiting: mpsc::Sender<oneshot::Sender<()>>,
+    requests: mpsc::Sender<Answer>,
     /// Wakes the thread; closed, it ends it.
     bell: io::PipeWriter,
 }
@@ -147,19 +176,21 @@ impl Outlet {
             return Ok(None);
         }
         let to = ours.try_clone_to_owned()?;
-        let (exit, entrance) = if is_terminal {
-            second_terminal(&to)?
+        let (exit, entrance, mark) = if is_terminal {
+            let (exit, entrance, mark) = second_terminal(&to)?;
+            (exit, entrance, Some(mark))
         } else {
             let (exit, entrance) = io::pipe()?;
-            (exit.into(), entrance.into())
+            (exit.into(), entrance.into(), None)
         };
         fcntl_setfl(&exit, fcntl_getfl(&exit)? | OFlags::NONBLOCK)?;
         let terminal = is_terminal.then(|| to.try_clone()).transpose()?;
-        let (waiting, requests) = mpsc::channel();
+        let (sender, requests) = mpsc::channel();
         let (woken, bell) = io::pipe()?;
         let carrier = Carrier {
             from: exit.try_clone()?,
             to,
+            mark,
             woken: woken.into(),
             requests,
             scrubber: Scrubber::new(scrubbing.rules.load_full()),
@@ -169,7 +200,7 @@ impl Outlet {
             out: Vec::new(),
         };
         thread::Builder::new().name("app-output".to_owned()).spawn(move || carrier.run())?;
-        Ok(Some(Self { entrance, exit, terminal, waiting, bell }))
+        Ok(Some(Self { entrance, exit, terminal, requests: sender, bell }))
     }
 
     /// Our end, in such a way that a program that is started now has it, too.
@@ -179,11 +210,10 @@ impl Outlet {
         Ok(exit)
     }
 
-    async fn settled(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.waiting.send(answer).is_ok() && write(&self.bell, &[1]).is_ok() {
-            // The thread may have ended.
-            let _ = answered.await;
+    /// Has the thread answer when all is written. If it has ended, the answer is dropped.
+    fn ask(&self, answer: Answer) {
+        if self.requests.send(answer).is_ok() {
+            let _ = write(&self.bell, &[1]);
         }
     }
 
@@ -195,29 +225,34 @@ impl Outlet {
 }
 
 /// A terminal as ours, and the end that reads what is written there. It leaves it to ours what becomes of line ends.
-/// What is typed is not read there: a program that tries to is told so and does not wait forever.
-fn second_terminal(ours: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd)> {
+/// What is typed is not read there: a program that tries to is told so and does not wait forever. The third end is for
+/// marks.
+fn second_terminal(ours: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd, OwnedFd)> {
     let exit = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     fcntl_setfd(&exit, FdFlags::CLOEXEC)?;
     grantpt(&exit)?;
     unlockpt(&exit)?;
     let name = ptsname(&exit, Vec::new())?;
-    let entrance = open(name, OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let entrance = open(&*name, flags, Mode::empty())?;
+    let mark = open(&*name, flags | OFlags::NONBLOCK, Mode::empty())?;
     let mut attributes = tcgetattr(ours)?;
     attributes.output_modes.remove(OutputModes::OPOST);
     tcsetattr(&entrance, OptionalActions::Now, &attributes)?;
     if let Ok(size) = tcgetwinsize(ours) {
         tcsetwinsize(&entrance, size)?;
     }
-    Ok((exit, entrance))
+    Ok((exit, entrance, mark))
 }
 
 /// The thread that carries what is printed.
 struct Carrier {
     from: OwnedFd,
     to: OwnedFd,
+    /// Where a mark is written that comes out at `from`. A pipe needs none: what was written can be read.
+    mark: Option<OwnedFd>,
     woken: OwnedFd,
-    requests: mpsc::Receiver<oneshot::Sender<()>>,
+    requests: mpsc::Receiver<Answer>,
     scrubber: Scrubber,
     rules: Arc<ArcSwap<Rules>>,
     quiet: Duration,
@@ -243,7 +278,7 @@ impl Carrier {
                     }
                     // The bell is rung after the request.
                     if let Ok(answer) = self.requests.try_recv() {
-                        let _ = answer.send(());
+                        answer();
                     }
                 }
                 Err(_) => return,
@@ -270,23 +305,70 @@ impl Carrier {
     /// Carries what is there, up to a chunk. Returns how much that was.
     fn carry(&mut self) -> usize {
         let Ok(length @ 1..) = read(&self.from, &mut *self.read) else { return 0 };
+        self.pass(length);
+        length
+    }
+
+    /// Passes on what was read.
+    fn pass(&mut self, length: usize) {
         self.scrubber.renew(&self.rules.load_full(), &mut self.out);
         self.scrubber.push(self.read.get(..length).unwrap_or_default(), &mut self.out);
         self.write();
-        length
     }
 
     /// Carries all that is there, and what is held back.
     fn carry_last(&mut self) {
-        let mut carried = 0;
-        while carried < LAST {
-            match self.carry() {
-                0 => break,
-                more => carried += more,
+        if let Some(mark) = self.mark.take() {
+            self.carry_to_mark(&mark);
+            self.mark = Some(mark);
+        } else {
+            let mut carried = 0;
+            while carried < LAST {
+                match self.carry() {
+                    0 => break,
+                    more => carried += more,
+                }
             }
         }
         self.scrubber.finish(&mut self.out);
         self.write();
+    }
+
+    /// Writes the mark, and carries what comes out before it.
+    fn carry_to_mark(&mut self, mark: &OwnedFd) {
+        let (mut unwritten, mut kept, mut carried) = (MARK, 0, 0);
+        while carried < LAST {
+            if !unwritten.is_empty()
+                && let Ok(written) = write(mark, unwritten)
+            {
+                unwritten = unwritten.get(written..).unwrap_or_default();
+            }
+            // What may be the beginning of the mark is kept until the rest of it comes.
+            let length = match read(&self.from, self.read.get_mut(kept..).unwrap_or_default()) {
+                Ok(length @ 1..) => length,
+                Err(Errno::AGAIN) => {
+                    let patience = Timespec::try_from(PATIENCE).ok();
+                    match poll(&mut [PollFd::new(&self.from, PollFlags::IN)], patience.as_ref()) {
+                        Ok(0) => break,
+                        _ => continue,
+                    }
+                }
+                Err(Errno::INTR) => continue,
+                Ok(_) | Err(_) => break,
+            };
+            let length = kept + length;
+            carried += length;
+            let there = self.read.get(..length).unwrap_or_default();
+            let found = memmem::find(there, MARK);
+            let end = found.unwrap_or_else(|| length - beginning_of_mark(there));
+            self.pass(end);
+            if found.is_some() {
+                return;
+            }
+            self.read.copy_within(end..length, 0);
+            kept = length - end;
+        }
+        self.pass(kept);
     }
 
     /// Writes all, however long that takes. What cannot be written is lost.
@@ -307,6 +389,15 @@ impl Carrier {
         // One long burst is not kept in memory for ever.
         self.out.shrink_to(2 * CHUNK);
     }
+}
+
+/// How many of the last bytes may be the beginning of the mark.
+fn beginning_of_mark(text: &[u8]) -> usize {
+    let longest = text.len().min(MARK.len() - 1);
+    (1..=longest)
+        .rev()
+        .find(|length| MARK.get(..*length).is_some_and(|head| text.ends_with(head)))
+        .unwrap_or(0)
 }
 
 struct Wait {

@@ -19,8 +19,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::output::Outlets;
-pub use super::output::Scrubbing;
+use super::output::{Outlets, Scrubbing};
 use crate::address::Address;
 
 /// How often to check whether a starting app listens.
@@ -207,7 +206,7 @@ fn spawn(command: &AppCommand, outlets: &Outlets) -> io::Result<Child> {
     if matches!(command.output, Output::Nothing) {
         program.stdout(Stdio::null());
     }
-    let _kept = outlets.connect(&mut program, command.leads_its_own_session)?;
+    let _kept = outlets.connect(program.as_std_mut(), command.leads_its_own_session)?;
     // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a
     // background group of the terminal's session, a process that reads the terminal is stopped; in
     // a session of its own it can read. A group leader cannot leave its session.
