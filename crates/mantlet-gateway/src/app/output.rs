@@ -64,6 +64,17 @@ impl Scrubbing {
         Self { rules: Arc::new(ArcSwap::from_pointee(rules)), spares_terminals }
     }
 
+    /// A text of the app in a message of ours, without secrets.
+    pub fn text(&self, text: &str) -> String {
+        if self.spares_terminals && isatty(io::stderr()) {
+            return text.to_owned();
+        }
+        let (mut scrubber, mut out) = (Scrubber::new(self.rules.load_full()), Vec::new());
+        scrubber.push(text.as_bytes(), &mut out);
+        scrubber.finish(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     /// Puts other rules in force.
     pub fn renew(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));

@@ -175,6 +175,12 @@ impl AppProcess {
         Status::read(self.folder.path())
     }
 
+    /// What it says of its failure.
+    fn failure(&self) -> Option<String> {
+        let text = self.status()?.failure()?;
+        Some(AppScrubbing::text(self.scrubbing(), text))
+    }
+
     /// What was found, for the line that says that the app is ready.
     pub(crate) fn found(&self) -> String {
         self.status().and_then(|status| status.found()).unwrap_or_else(|| self.name.clone())
@@ -186,7 +192,7 @@ impl AppProcess {
             0 => 1,
             code => code,
         };
-        let message = self.status().and_then(|status| status.failure()).unwrap_or_else(|| {
+        let message = self.failure().unwrap_or_else(|| {
             let hint = if self.is_own_server {
                 "its own output above says why; it must listen on `{socket}` or `{port}`"
             } else {
@@ -207,7 +213,7 @@ impl AppProcess {
             ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
             Some(_) => None,
-            None => self.status().and_then(|status| status.failure()),
+            None => self.failure(),
         }
     }
 

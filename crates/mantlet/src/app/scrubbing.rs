@@ -39,6 +39,14 @@ impl AppScrubbing {
         &self.scrubbing
     }
 
+    /// A text of the app in a message of ours, with or without this.
+    pub(crate) fn text(this: Option<&Self>, text: String) -> String {
+        match this {
+            Some(this) => this.scrubbing.text(&text),
+            None => text,
+        }
+    }
+
     /// Where the app writes to, with or without this.
     pub(crate) fn output(this: Option<&Self>) -> Output {
         this.map_or(Output::Ours, |this| Output::Scrubbed(this.scrubbing.clone()))

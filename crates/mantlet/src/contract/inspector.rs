@@ -69,7 +69,7 @@ pub(crate) fn ask_app(loaded: &Loaded<Config>, asker: &str, what: &str) -> Resul
     // What the app prints is not what was asked for.
     command.stdin(Stdio::null()).stdout(io::stderr());
     let scrubbing = AppScrubbing::of(&loaded.config, Vec::new())?;
-    let outlets = scrubbing.map(|scrubbing| {
+    let outlets = scrubbing.as_ref().map(|scrubbing| {
         let outlets = Outlets::open_to_errors(scrubbing.scrubbing())?;
         outlets.connect(&mut command, false)?;
         Ok(outlets)
@@ -84,6 +84,7 @@ pub(crate) fn ask_app(loaded: &Loaded<Config>, asker: &str, what: &str) -> Resul
         .ok_or_else(|| never_imported(config))?;
     let status = Status::read(folder.path());
     if let Some(message) = status.as_ref().and_then(Status::failure) {
+        let message = AppScrubbing::text(scrubbing.as_ref(), message);
         return Err(Failure::new(message).with_code(exit_code(ended).max(1)));
     }
     let name = status.and_then(|status| status.found()).unwrap_or_else(|| spoken(config));
