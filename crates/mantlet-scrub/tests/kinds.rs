@@ -260,6 +260,43 @@ fn ordinary_output_stays_as_it_is() {
     }
 }
 
+/// Secrets, parts of secrets and ordinary text in any order: what comes out does not depend on the splits, and no known
+/// secret is in it.
+#[test]
+fn any_mixture_comes_out_the_same_whatever_the_splits() {
+    let rules = rules();
+    let kinds = kinds();
+    let ordinary: Vec<&str> = ORDINARY.lines().collect();
+    for _ in 0..300 {
+        let mut text = String::new();
+        for _ in 0..fastrand::usize(1..12) {
+            let secret = match fastrand::u8(..3) {
+                0 => kinds[fastrand::usize(..kinds.len())].0.clone(),
+                1 => json([KEY, URL, WORD][fastrand::usize(..3)]),
+                _ => ordinary[fastrand::usize(..ordinary.len())].to_owned(),
+            };
+            let letters: Vec<char> = secret.chars().collect();
+            let from = if fastrand::u8(..4) == 0 { fastrand::usize(..letters.len()) } else { 0 };
+            text.extend(&letters[from..]);
+            text.push_str(["", "", " ", "\n", "\"", "=", "%20"][fastrand::usize(..7)]);
+        }
+        let bytes = text.as_bytes();
+        let expected = scrubbed(&rules, [bytes]);
+        for known in [KEY, URL, WORD] {
+            assert!(!expected.contains(&json(known)), "{text}\n{expected}");
+        }
+        for most in [1, 3, 40, 400] {
+            let (mut rest, mut parts) = (bytes, Vec::new());
+            while !rest.is_empty() {
+                let (part, after) = rest.split_at(fastrand::usize(1..=rest.len().min(most)));
+                parts.push(part);
+                rest = after;
+            }
+            assert_eq!(scrubbed(&rules, parts), expected, "{text}");
+        }
+    }
+}
+
 /// Random bytes come out as they came in, unless they have a secret.
 #[test]
 fn noise_stays_as_it_is() {

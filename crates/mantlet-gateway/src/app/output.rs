@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a pipe, a socket or a file | a pipe |
 //! | a terminal | another terminal (a pty), with the size of ours. What a person types goes to the app as before: its standard input is ours |
+//! | a terminal, and the system has no second one | ours itself, and that is said |
 //! | a device that is not a terminal, such as `/dev/null` | ours itself |
 //!
 //! Standard output and standard error share one pipe if ours are the same, so that their order is kept. A thread
@@ -37,6 +38,8 @@ use rustix::{
     termios::{OptionalActions, OutputModes, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize},
 };
 use tokio::sync::oneshot;
+
+use crate::tell;
 
 /// How long what may begin a secret is held back when nothing follows: where a person looks, and elsewhere.
 const QUIET_TERMINAL: Duration = Duration::from_millis(20);
@@ -100,7 +103,7 @@ impl Outlets {
         Ok(Self { out, err })
     }
 
-    /// Both to our standard error, because our standard output is a report.
+    /// Both to our standard error: our standard output is a report.
     pub fn open_to_errors(scrubbing: &Scrubbing) -> io::Result<Self> {
         let err = Outlet::open(io::stderr().as_fd(), scrubbing)?.map(Arc::new);
         Ok(Self { out: err.clone(), err })
@@ -108,6 +111,7 @@ impl Outlets {
 
     /// Has a program write there. What is returned has to be kept until it has been started.
     pub fn connect(&self, program: &mut Command, ends_with_us: bool) -> io::Result<Vec<OwnedFd>> {
+        self.resize();
         if let Some(out) = &self.out {
             program.stdout(Stdio::from(out.entrance.try_clone()?));
         }
@@ -188,8 +192,15 @@ impl Outlet {
         }
         let to = ours.try_clone_to_owned()?;
         let (exit, entrance, mark) = if is_terminal {
-            let (exit, entrance, mark) = second_terminal(&to)?;
-            (exit, entrance, Some(mark))
+            match second_terminal(&to) {
+                Ok((exit, entrance, mark)) => (exit, entrance, Some(mark)),
+                Err(error) => {
+                    tell(&format!(
+                        "note: secrets are not taken out of what the app prints here: the system has no second terminal ({error})"
+                    ));
+                    return Ok(None);
+                }
+            }
         } else {
             let (exit, entrance) = io::pipe()?;
             (exit.into(), entrance.into(), None)

@@ -74,8 +74,9 @@ pub enum Output {
     Ours,
     /// The same as Mantlet's, but secrets are taken out on the way.
     Scrubbed(Scrubbing),
-    /// Nowhere: ours is a report.
-    Nothing,
+    /// Nowhere, but its errors are printed: our standard output is a report. Secrets are taken out of them, if
+    /// that is asked for.
+    ErrorsOnly(Option<Scrubbing>),
 }
 
 /// An event of the app that the operator is told.
@@ -132,7 +133,8 @@ pub async fn run(
     let mut was_ready = false;
     let outlets = match &command.output {
         Output::Scrubbed(scrubbing) => Outlets::open(scrubbing),
-        Output::Ours | Output::Nothing => Ok(Outlets::default()),
+        Output::ErrorsOnly(Some(scrubbing)) => Outlets::open_to_errors(scrubbing),
+        Output::Ours | Output::ErrorsOnly(None) => Ok(Outlets::default()),
     };
     let outlets = match outlets {
         Ok(outlets) => outlets,
@@ -203,10 +205,10 @@ fn spawn(command: &AppCommand, outlets: &Outlets) -> io::Result<Child> {
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());
     }
-    if matches!(command.output, Output::Nothing) {
+    let _kept = outlets.connect(program.as_std_mut(), command.leads_its_own_session)?;
+    if matches!(command.output, Output::ErrorsOnly(_)) {
         program.stdout(Stdio::null());
     }
-    let _kept = outlets.connect(program.as_std_mut(), command.leads_its_own_session)?;
     // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a
     // background group of the terminal's session, a process that reads the terminal is stopped; in
     // a session of its own it can read. A group leader cannot leave its session.

@@ -70,7 +70,8 @@ fn say_unfit(scrubbing: &AppScrubbing) {
     if !unfit.is_empty() {
         say(format!(
             "note: if the app prints `{}`, that is not replaced: it is too short or a mere word, as ordinary text has it\n\
-             a secret is replaced from 8 bytes on, and one of letters alone or digits alone from 12 on",
+             a secret is replaced from 8 bytes on, and one of letters alone or digits alone from 12 on; \
+             a variable that is not secret may stand in `not-secret` under `[app.output]`",
             unfit.join("`, `")
         ));
     }

@@ -176,7 +176,8 @@ fn secrets_do_not_reach_a_file_and_the_order_of_lines_is_kept() {
     say_all(address);
     get(address, "/order");
     process.signal(Signal::INT);
-    assert_eq!(process.wait().code, Some(0));
+    let finished = process.wait();
+    assert_eq!(finished.code, Some(0));
     let text = text();
     assert_scrubbed(&text);
     let numbers: Vec<usize> =
@@ -271,7 +272,7 @@ fn a_slow_reader_slows_the_app_down() {
     let reading = thread::spawn(move || {
         let mut text = Vec::new();
         reader.read_to_end(&mut text).unwrap();
-        String::from_utf8(text).unwrap().matches("y").count()
+        String::from_utf8(text).unwrap().matches('y').count()
     });
     assert_eq!(flood.join().unwrap(), 200);
     assert_eq!(written(), 64);
