@@ -28,6 +28,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use mantlet_scrub::{Rules, Scrubber};
 use memchr::memmem;
 use rustix::{
@@ -126,13 +127,14 @@ impl Outlets {
 
     /// Waits until all that was printed has been written, for 2 s at most: the program has ended.
     pub async fn settle(&self) {
-        for outlet in self.each() {
+        let asked = self.each().map(|outlet| {
             let (answer, answered) = oneshot::channel();
             outlet.ask(Box::new(move || {
                 let _ = answer.send(());
             }));
-            let _ = tokio::time::timeout(PATIENCE, answered).await;
-        }
+            answered
+        });
+        let _ = tokio::time::timeout(PATIENCE, join_all(asked)).await;
     }
 
     /// The same for a program that is waited for without a runtime.
