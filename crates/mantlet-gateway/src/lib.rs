@@ -66,7 +66,7 @@ mod metrics;
 mod rooms_tests;
 
 pub use address::Address;
-pub use app::{UpstreamConfig, supervisor};
+pub use app::{UpstreamConfig, output, supervisor};
 pub use gate::{Gate, StartError};
 pub use listener::Listen;
 pub use shared::GateConfig;

@@ -51,7 +51,7 @@ const HOUSES: [House; 6] = [
     House {
         folder: &["app"],
         floors: &[
-            &["load", "lenient", "origins", "socket"],
+            &["load", "lenient", "origins", "output", "socket"],
             &["request_body", "supervisor"],
             &["pool"],
             &["response_body", "leaving"],

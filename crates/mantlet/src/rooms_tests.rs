@@ -41,16 +41,27 @@ const HOUSES: [House; 8] = [
         folder: &["config"],
         floors: &[
             &["reference"],
-            &["adopted", "app_env", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
+            &[
+                "adopted",
+                "app_env",
+                "app_output",
+                "condition_files",
+                "csrf_keys",
+                "issuer_material",
+                "socket_path",
+            ],
             &["admin", "app", "audit", "metrics", "shutdown", "store", "tls"],
             &["schema"],
-            &["gate", "read"],
+            &["gate", "places", "read"],
         ],
         imports: 10,
     },
     House {
         folder: &["app"],
-        floors: &[&["candidates", "environment", "folder", "interpreter", "package", "status"], &["process"]],
+        floors: &[
+            &["candidates", "environment", "folder", "interpreter", "package", "scrubbing", "status"],
+            &["process"],
+        ],
         imports: 5,
     },
     House {

@@ -1,5 +1,6 @@
 //! The app's shore: sends requests to the app, and keeps what is known about it.
 
+pub mod output;
 pub mod supervisor;
 
 mod forward;

@@ -3,6 +3,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    future::pending,
     io,
     os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     process::{ExitStatus, Stdio},
@@ -14,9 +15,11 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     net::{TcpStream, UnixStream},
     process::{Child, Command},
+    signal::unix::{Signal as SignalStream, SignalKind, signal},
     sync::mpsc,
 };
 
+use super::output::{Outlets, Scrubbing};
 use crate::address::Address;
 
 /// How often to check whether a starting app listens.
@@ -43,7 +46,8 @@ pub struct AppCommand {
     pub input: Input,
     /// Its standard output.
     pub output: Output,
-    /// It creates its own session, and with it a group; another program gets a group.
+    /// It creates its own session, and with it a group; another program gets a group. It also ends by itself
+    /// when we die.
     pub leads_its_own_session: bool,
     /// Where it will listen.
     pub address: Address,
@@ -64,12 +68,15 @@ pub enum Input {
 }
 
 /// Where the app writes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Output {
     /// The same as Mantlet's.
     Ours,
-    /// Nowhere: ours is a report.
-    Nothing,
+    /// The same as Mantlet's, but secrets are taken out on the way.
+    Scrubbed(Scrubbing),
+    /// Nowhere, but its errors are printed: our standard output is a report. Secrets are taken out of them, if
+    /// that is asked for.
+    ErrorsOnly(Option<Scrubbing>),
 }
 
 /// An event of the app that the operator is told.
@@ -124,13 +131,25 @@ pub async fn run(
 ) -> Ending {
     let mut pause = FIRST_PAUSE;
     let mut was_ready = false;
+    let outlets = match &command.output {
+        Output::Scrubbed(scrubbing) => Outlets::open(scrubbing),
+        Output::ErrorsOnly(Some(scrubbing)) => Outlets::open_to_errors(scrubbing),
+        Output::Ours | Output::ErrorsOnly(None) => Ok(Outlets::default()),
+    };
+    let outlets = match outlets {
+        Ok(outlets) => outlets,
+        Err(error) => return Ending::NotStarted(error),
+    };
     loop {
         let started = Instant::now();
-        let mut child = match spawn(command) {
+        let mut child = match spawn(command, &outlets) {
             Ok(child) => child,
             Err(error) => return Ending::NotStarted(error),
         };
-        let crashed = match watch(command, &mut child, &mut orders, &mut report).await {
+        let fate = watch(command, &mut child, &outlets, &mut orders, &mut report).await;
+        // Its last words stand before what is said of its end.
+        outlets.settle().await;
+        let crashed = match fate {
             Fate::Stopped(status) => return Ending::Ended(status),
             Fate::NeverReady if !was_ready => return Ending::NeverReady,
             Fate::NeverReady => None,
@@ -170,7 +189,7 @@ enum Fate {
     Stopped(ExitStatus),
 }
 
-fn spawn(command: &AppCommand) -> io::Result<Child> {
+fn spawn(command: &AppCommand, outlets: &Outlets) -> io::Result<Child> {
     if let Address::Unix(path) = &command.address {
         // Leftovers of a crashed process would block the next one.
         let _ = std::fs::remove_file(path);
@@ -186,7 +205,8 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
     if command.input == Input::Nothing {
         program.stdin(Stdio::null());
     }
-    if command.output == Output::Nothing {
+    let _kept = outlets.connect(program.as_std_mut(), command.leads_its_own_session)?;
+    if matches!(command.output, Output::ErrorsOnly(_)) {
         program.stdout(Stdio::null());
     }
     // Its own group: Ctrl-C reaches the gate alone, which lets the app finish first. In a
@@ -201,10 +221,12 @@ fn spawn(command: &AppCommand) -> io::Result<Child> {
 async fn watch(
     command: &AppCommand,
     child: &mut Child,
+    outlets: &Outlets,
     orders: &mut mpsc::Receiver<Order>,
     report: &mut impl FnMut(Event),
 ) -> Fate {
     let started = Instant::now();
+    let mut resized = signal(SignalKind::window_change()).ok();
     let mut ready = false;
     let mut told = Duration::ZERO;
     let mut ask = tokio::time::interval(ASK_EVERY);
@@ -225,6 +247,7 @@ async fn watch(
                 Some(Order::Stop) | None => break Fate::Stopped(stop(child, group, command.stop_timeout, orders).await),
                 Some(Order::Kill) => break Fate::Stopped(stop(child, group, Duration::ZERO, orders).await),
             },
+            () = next(&mut resized) => outlets.resize(),
             _ = ask.tick(), if !ready => {
                 let age = started.elapsed();
                 if accepts(&command.address).await {
@@ -245,6 +268,14 @@ async fn watch(
         let _ = kill_process_group(group, Signal::KILL);
     }
     fate
+}
+
+/// The next of these signals, if they can be heard.
+async fn next(signals: &mut Option<SignalStream>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => pending().await,
+    }
 }
 
 /// Asks the app to stop and kills it if it takes too long, or if ordered to.

@@ -5,6 +5,7 @@ mod environment;
 mod folder;
 mod interpreter;
 mod package;
+mod scrubbing;
 mod status;
 
 mod process;
@@ -14,4 +15,5 @@ pub(crate) use folder::{PrivateFolder, cannot_write};
 pub(crate) use interpreter::{interpreter, interpreter_not_started};
 pub(crate) use package::{CONTRACT, INSPECTOR, RLS, reading_arguments, write_files};
 pub(crate) use process::AppProcess;
+pub(crate) use scrubbing::AppScrubbing;
 pub(crate) use status::{STATUS, Status};

@@ -15,7 +15,7 @@ use mantlet_controls::{audit::Actions, authentication::PrincipalKey, token::Cand
 use mantlet_gateway::{
     Address,
     app_events::AppEvents,
-    supervisor::{AppCommand, Input, Output, exit_code},
+    supervisor::{AppCommand, Input, exit_code},
 };
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     folder::{PrivateFolder, cannot_write},
     interpreter::{interpreter, interpreter_not_started, not_started},
     package::{CONTRACT, LAUNCHER, reading_arguments, write_files, written},
+    scrubbing::AppScrubbing,
     status::{STATUS, Status},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub(crate) struct AppProcess {
     hearing: Option<Hearing>,
     /// Where it says what has happened, if that is recorded.
     events: Option<AppEvents>,
+    scrubbing: Option<AppScrubbing>,
     is_own_server: bool,
     tells_its_contract: bool,
 }
@@ -70,6 +72,9 @@ impl AppProcess {
         let key = key.secret().filter(|_| names_caller);
         let mut variables = environment::of_app(config)?;
         variables.extend(key.map(|key| (PRINCIPAL_KEY.to_owned(), key.clone())));
+        let own = key.map(|key| ("authentication.principal-key".to_owned(), key.clone()));
+        let scrubbing = AppScrubbing::of(&loaded.config, own.into_iter().collect())?;
+        let output = AppScrubbing::output(scrubbing.as_ref());
         let events = if loaded.config.audit.actions == Actions::Off {
             None
         } else {
@@ -85,7 +90,7 @@ impl AppProcess {
             withheld: withheld.clone(),
             variables: variables.clone(),
             input,
-            output: Output::Ours,
+            output: output.clone(),
             leads_its_own_session: server.is_empty(),
             address,
             ready_timeout: config.ready_timeout.map(|span| span.0),
@@ -101,6 +106,7 @@ impl AppProcess {
                 folder,
                 hearing: None,
                 events,
+                scrubbing,
                 is_own_server: true,
                 tells_its_contract: false,
             });
@@ -131,6 +137,7 @@ impl AppProcess {
             folder,
             hearing: Some(hearing),
             events,
+            scrubbing,
             is_own_server: false,
             tells_its_contract,
         })
@@ -154,6 +161,11 @@ impl AppProcess {
         self.events.as_ref()
     }
 
+    /// What is taken out of what it prints, unless that is switched off.
+    pub(crate) const fn scrubbing(&self) -> Option<&AppScrubbing> {
+        self.scrubbing.as_ref()
+    }
+
     /// What the app accepts, as it says itself.
     pub(crate) fn contract(&self) -> Option<Result<(String, Contract), String>> {
         self.tells_its_contract().then(|| written(self.folder.path()))
@@ -161,6 +173,12 @@ impl AppProcess {
 
     fn status(&self) -> Option<Status> {
         Status::read(self.folder.path())
+    }
+
+    /// What it says of its failure.
+    fn failure(&self) -> Option<String> {
+        let text = self.status()?.failure()?;
+        Some(AppScrubbing::text(self.scrubbing(), text))
     }
 
     /// What was found, for the line that says that the app is ready.
@@ -174,7 +192,7 @@ impl AppProcess {
             0 => 1,
             code => code,
         };
-        let message = self.status().and_then(|status| status.failure()).unwrap_or_else(|| {
+        let message = self.failure().unwrap_or_else(|| {
             let hint = if self.is_own_server {
                 "its own output above says why; it must listen on `{socket}` or `{port}`"
             } else {
@@ -195,7 +213,7 @@ impl AppProcess {
             ),
             Some(4 | 7 | 8 | 11) => Some("a native extension of the app is the likeliest cause".into()),
             Some(_) => None,
-            None => self.status().and_then(|status| status.failure()),
+            None => self.failure(),
         }
     }
 

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use mantlet_controls::{authentication::PrincipalKey, config::Server};
 
 use crate::{
-    app::{AppProcess, say_handed_on},
+    app::{AppProcess, AppScrubbing, say_handed_on},
     cli::RunArguments,
     config::Reader,
     contract::Source,
     operate::{Plan, operate},
-    say::Failure,
+    say::{Failure, say},
     settings::Flag,
     state,
 };
@@ -49,6 +49,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         source == Source::App,
     )?;
     say_handed_on(&checked.loaded);
+    if let Some(scrubbing) = process.scrubbing() {
+        say_unfit(scrubbing);
+    }
     operate(Plan {
         reader,
         checked,
@@ -59,4 +62,17 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         source,
         app: Some(process),
     })
+}
+
+/// Says once of which secrets what the app prints is not scrubbed.
+fn say_unfit(scrubbing: &AppScrubbing) {
+    let unfit = scrubbing.unfit();
+    if !unfit.is_empty() {
+        say(format!(
+            "note: if the app prints `{}`, that is not replaced: it is too short or a mere word, as ordinary text has it\n\
+             a secret is replaced from 8 bytes on, and one of letters alone or digits alone from 12 on; \
+             a variable that is not secret may stand in `not-secret` under `[app.output]`",
+            unfit.join("`, `")
+        ));
+    }
 }

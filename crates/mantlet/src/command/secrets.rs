@@ -2,7 +2,6 @@
 //! with another environment. It never shows one.
 
 use std::{
-    fmt::Write as _,
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -12,12 +11,11 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::Sha256;
 
 use crate::{
     cli::{SecretsAction, SecretsArguments},
-    config::{Reader, Reference, secret, summary},
+    config::{Reader, Reference, places, secret, summary},
     say::{Failure, amount, print, say, table},
 };
 
@@ -49,13 +47,10 @@ pub(crate) fn secrets(arguments: &SecretsArguments) -> Result<ExitCode, Failure>
         .load()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was checked")))?;
     let salt = salt.as_deref().map(salt_at).transpose()?;
-    let mut all = Vec::new();
-    let config = serde_json::to_value(&loaded.config).unwrap_or_default();
-    find(&config, &mut String::new(), &mut |key, place| {
-        if let Some(Ok(reference)) = Reference::of(place) {
-            all.push(checked(key, place, &reference, salt.as_deref()));
-        }
-    });
+    let all: Vec<_> = places(&loaded.config)
+        .into_iter()
+        .map(|(key, place, reference)| checked(&key, &place, &reference, salt.as_deref()))
+        .collect();
     let shared = against.as_deref().map(|path| shared_with(path, &all)).transpose()?.unwrap_or_default();
     if *json {
         print(&serde_json::to_string_pretty(&all).unwrap_or_default())?;
@@ -70,33 +65,6 @@ pub(crate) fn secrets(arguments: &SecretsArguments) -> Result<ExitCode, Failure>
         say(format!("error: {} cannot be read", amount(missing, "secret")));
     }
     Ok(if missing > 0 || !shared.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Goes through all texts of a configuration.
-fn find(value: &Value, key: &mut String, found: &mut impl FnMut(&str, &str)) {
-    let length = key.len();
-    match value {
-        Value::String(text) => found(key, text),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                // Writing to a text cannot fail.
-                let _ = write!(key, "[{index}]");
-                find(item, key, found);
-                key.truncate(length);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                if length > 0 {
-                    key.push('.');
-                }
-                key.push_str(name);
-                find(field, key, found);
-                key.truncate(length);
-            }
-        }
-        _ => {}
-    }
 }
 
 fn checked(key: &str, place: &str, reference: &Reference, salt: Option<&[u8]>) -> Checked {

@@ -6,7 +6,7 @@ use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_gateway::Address;
 use serde::{Deserialize, Serialize};
 
-use super::{app_env, socket_path::too_long};
+use super::{app_env, app_output, socket_path::too_long};
 
 /// `[app]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub(crate) struct Config {
     /// Variables that the app gets, beside those of Mantlet's own environment. A value is a text, or says
     /// where a secret is. Default none.
     pub(crate) env: BTreeMap<String, String>,
+    /// What is taken out of what it prints.
+    pub(crate) output: app_output::Config,
 }
 
 impl Default for Config {
@@ -67,6 +69,7 @@ impl Default for Config {
             stop_timeout: Span::secs(15),
             withhold_env: None,
             env: BTreeMap::new(),
+            output: app_output::Config::default(),
         }
     }
 }
@@ -107,6 +110,7 @@ impl Config {
             }
         }
         mistakes.extend(app_env::read(&self.env).err().into_iter().flatten());
+        mistakes.extend(self.output.check(&self.env));
         mistakes
     }
 

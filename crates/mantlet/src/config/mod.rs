@@ -10,6 +10,7 @@ mod socket_path;
 mod admin;
 mod app;
 pub(crate) mod app_env;
+mod app_output;
 mod audit;
 mod metrics;
 mod shutdown;
@@ -19,9 +20,12 @@ mod tls;
 mod schema;
 
 mod gate;
+mod places;
 mod read;
 
 pub(crate) use app::Config as AppConfig;
+pub(crate) use app_output::Scrub;
+pub(crate) use places::places;
 pub(crate) use read::{AUDIT_SOCKET, Checked, PRINCIPAL_KEY, Reader, is_url, summary};
 pub(crate) use reference::{Reference, secret};
 pub(crate) use schema::Config;

@@ -11,12 +11,12 @@ use std::{
 };
 
 use mantlet_contract::model::Contract;
-use mantlet_gateway::supervisor::exit_code;
+use mantlet_gateway::{output::Outlets, supervisor::exit_code};
 
 use super::{description::Description, router::is_empty};
 use crate::{
     app::{
-        CONTRACT, INSPECTOR, PrivateFolder, STATUS, Status, cannot_write, interpreter,
+        AppScrubbing, CONTRACT, INSPECTOR, PrivateFolder, STATUS, Status, cannot_write, interpreter,
         interpreter_not_started, of_app, reading_arguments, withheld, write_files,
     },
     config::{AppConfig, Config},
@@ -68,11 +68,23 @@ pub(crate) fn ask_app(loaded: &Loaded<Config>, asker: &str, what: &str) -> Resul
     command.arg("--contract").arg(&written).arg("--status").arg(folder.path().join(STATUS));
     // What the app prints is not what was asked for.
     command.stdin(Stdio::null()).stdout(io::stderr());
-    let ended = run(&mut command, config.ready_timeout.map_or(Duration::MAX, |span| span.0))
+    let scrubbing = AppScrubbing::of(&loaded.config, Vec::new())?;
+    let outlets = scrubbing.as_ref().map(|scrubbing| {
+        let outlets = Outlets::open_to_errors(scrubbing.scrubbing())?;
+        outlets.connect(&mut command, false)?;
+        Ok(outlets)
+    });
+    let outlets = outlets.transpose().map_err(|error| interpreter_not_started(&program, &error))?;
+    let ended = run(&mut command, config.ready_timeout.map_or(Duration::MAX, |span| span.0));
+    if let Some(outlets) = outlets {
+        outlets.settle_blocking();
+    }
+    let ended = ended
         .map_err(|error| interpreter_not_started(&program, &error))?
         .ok_or_else(|| never_imported(config))?;
     let status = Status::read(folder.path());
     if let Some(message) = status.as_ref().and_then(Status::failure) {
+        let message = AppScrubbing::text(scrubbing.as_ref(), message);
         return Err(Failure::new(message).with_code(exit_code(ended).max(1)));
     }
     let name = status.and_then(|status| status.found()).unwrap_or_else(|| spoken(config));

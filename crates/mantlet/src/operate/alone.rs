@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{app::AppProcess, say::Failure};
 
-/// Runs the app on its private socket until this is done. Its output is dropped, and it reads nothing: our output is a
-/// report, and our input a person's.
+/// Runs the app on its private socket until this is done. Of what it prints only errors are shown, and it reads nothing: our
+/// output is a report, and our input a person's.
 pub(crate) async fn alone<T>(app: &AppProcess, then: impl AsyncFnOnce(&Address) -> T) -> Result<T, Failure> {
     let mut command = app.command.clone();
-    (command.input, command.output) = (Input::Nothing, Output::Nothing);
+    let scrubbing = app.scrubbing().map(|scrubbing| scrubbing.scrubbing().clone());
+    (command.input, command.output) = (Input::Nothing, Output::ErrorsOnly(scrubbing));
     let (orders, obeyed) = mpsc::channel(1);
     let (ready, mut is_ready) = watch::channel(false);
     let mut supervised = pin!(supervisor::run(&command, obeyed, |event| {

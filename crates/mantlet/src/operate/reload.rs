@@ -33,6 +33,9 @@ pub(super) fn reload(parts: &Parts<'_>) {
     let of_every_route = Arc::new(checked.policy.routes.clone());
     parts.keeper.heed(EffectCheck::of(&checked.loaded));
     parts.gate.reload(checked.policy);
+    if let Some(scrubbing) = parts.app.as_ref().and_then(AppProcess::scrubbing) {
+        scrubbing.renew(&checked.loaded.config);
+    }
     parts.records.reloaded(checked.loaded.digest());
     say(
         "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at the \

@@ -7,6 +7,7 @@ mod ends;
 mod environment;
 mod failures;
 mod leaving;
+mod output;
 mod serving;
 mod starts;
 mod state;

@@ -10,9 +10,9 @@ use crate::kit::{
     processes::wait_for_ends,
 };
 
-/// Runs a command in a terminal of its own, and types there: answers to prompts, Ctrl-C when it gets SIGINT. On SIGUSR1 the window is closed.
-const TERMINAL: &str = r#"
-import ctypes, os, pty, signal, sys
+/// Runs a command in a terminal of its own, and types there: answers to prompts, Ctrl-C when it gets SIGINT. On SIGUSR1 the window is closed, on SIGUSR2 it gets 33 lines of 99 columns.
+pub(super) const TERMINAL: &str = r#"
+import ctypes, fcntl, os, pty, signal, struct, sys, termios
 
 
 def end_with_parent():
@@ -44,6 +44,8 @@ def close(*_):
 
 signal.signal(signal.SIGINT, lambda *_: os.write(terminal, b"\x03"))
 signal.signal(signal.SIGUSR1, close)
+size = struct.pack("HHHH", 33, 99, 0, 0)
+signal.signal(signal.SIGUSR2, lambda *_: fcntl.ioctl(terminal, termios.TIOCSWINSZ, size))
 said = b""
 while not closed:
     try:

@@ -1,0 +1,137 @@
+//! What is a secret by its form alone.
+//!
+//! A form counts only if ordinary text does not have it: a fixed prefix and length, or a part that decodes to what it
+//! has to be. A hash of git, a UUID, an e-mail address and `user:pass` in prose have none of these forms.
+//!
+//! Each form begins with a *trigger*, which the one automaton of all rules finds; then a function of this folder looks
+//! at the bytes from there on, once more when there are more of them.
+
+mod authorization;
+mod credentials;
+mod keys;
+mod pem;
+mod token;
+
+use std::ops::Range;
+
+/// Bytes that a secret of a known form has at most. What is longer is replaced so far.
+pub(crate) const LONGEST: usize = 16 << 10;
+/// Bytes before a trigger that a verdict may depend on.
+pub(crate) const CONTEXT: usize = 64;
+
+/// A verdict on the bytes from a trigger on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    No,
+    /// The bytes that follow decide.
+    Open,
+    /// It is one; where it ends, the bytes that follow decide.
+    Begun(&'static str),
+    /// What is to be replaced, and what it is.
+    Found(Range<usize>, &'static str),
+}
+
+/// Bytes, and whether more may follow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'t> {
+    pub(crate) bytes: &'t [u8],
+    pub(crate) is_whole: bool,
+}
+
+impl<'t> Text<'t> {
+    fn from(self, at: usize) -> &'t [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    fn at(self, range: Range<usize>) -> &'t [u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    fn byte_before(self, at: usize) -> Option<u8> {
+        self.bytes.get(at.checked_sub(1)?).copied()
+    }
+
+    /// Where bytes of a kind end, at most so many on; and whether that is known.
+    fn run(self, from: usize, most: usize, is_one: fn(u8) -> bool) -> (usize, bool) {
+        let length = self.from(from).iter().take(most).take_while(|byte| is_one(**byte)).count();
+        let end = from + length;
+        (end, self.is_whole || end < self.bytes.len() || length == most)
+    }
+
+    /// Whether a word begins here. What ends an escape or an encoded byte (`\n`, `%3D`, `\u003d`) is not a part of it.
+    fn is_start(self, at: usize) -> bool {
+        let Some(before) = self.byte_before(at) else { return true };
+        if !is_word(before) {
+            return true;
+        }
+        let escape = |length: usize| self.at(at.saturating_sub(length)..at);
+        let is_hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+        matches!(escape(2), [b'\\', b'n' | b'r' | b't' | b'f' | b'b'])
+            || matches!(escape(3), [b'%', rest @ ..] if rest.len() == 2 && is_hex(rest))
+            || matches!(escape(6), [b'\\', b'u', rest @ ..] if rest.len() == 4 && is_hex(rest))
+    }
+}
+
+fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+/// Letters, digits, `_` and `-`: also those of base64 in URLs.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+/// The forms, each with one of its triggers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    Token,
+    PrivateKey,
+    Key(&'static keys::Form),
+    GateKey,
+    Credentials(credentials::Writing),
+    Scheme(authorization::Scheme),
+}
+
+/// What each form begins with. Letters match in both cases; where the case matters, the form looks again.
+pub(crate) fn triggers() -> impl Iterator<Item = (&'static str, Shape)> {
+    let keys = keys::FORMS.iter().map(|form| (form.prefix, Shape::Key(form)));
+    let others = [
+        (token::TRIGGER, Shape::Token),
+        (pem::TRIGGER, Shape::PrivateKey),
+        (keys::GATE_TRIGGER, Shape::GateKey),
+    ];
+    let credentials =
+        credentials::TRIGGERS.iter().map(|(trigger, writing)| (*trigger, Shape::Credentials(*writing)));
+    let schemes = authorization::TRIGGERS.iter().map(|(trigger, scheme)| (*trigger, Shape::Scheme(*scheme)));
+    others.into_iter().chain(keys).chain(credentials).chain(schemes)
+}
+
+impl Shape {
+    /// Judges what stands at `start`, where a trigger of this form ends at `after`.
+    pub(crate) fn judge(self, text: Text<'_>, start: usize, after: usize) -> Verdict {
+        match self {
+            Self::Token => token::judge(text, start),
+            Self::PrivateKey => pem::judge(text, start),
+            Self::Key(form) => keys::judge(text, start, form),
+            Self::GateKey => keys::judge_own(text, start),
+            Self::Credentials(writing) => credentials::judge(text, start, after, writing),
+            Self::Scheme(scheme) => authorization::judge(text, start, after, scheme),
+        }
+    }
+
+    /// Of two that begin at the same byte, the lower one says more.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Scheme(_) => 2,
+            _ => 1,
+        }
+    }
+}
