@@ -23,12 +23,24 @@ pub async fn ask(
     segments: &[&str],
     parameters: &[(&str, &str)],
 ) -> io::Result<(StatusCode, Value)> {
-    let asked = timeout(PATIENCE, exchange(socket, method, segments, parameters)).await;
+    ask_as(socket, None, method, segments, parameters).await
+}
+
+/// The same, as a program that the records of its acts name.
+pub async fn ask_as(
+    socket: &Path,
+    program: Option<&'static str>,
+    method: Method,
+    segments: &[&str],
+    parameters: &[(&str, &str)],
+) -> io::Result<(StatusCode, Value)> {
+    let asked = timeout(PATIENCE, exchange(socket, program, method, segments, parameters)).await;
     asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn exchange(
     socket: &Path,
+    program: Option<&'static str>,
     method: Method,
     segments: &[&str],
     parameters: &[(&str, &str)],
@@ -53,6 +65,9 @@ async fn exchange(
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().map_err(io::Error::other)?;
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("mantlet"));
+    if let Some(program) = program {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(program));
+    }
     let (parts, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
     let body = fetch::read(body, MAX_ANSWER).await.map_err(io::Error::other)?;
     Ok((parts.status, serde_json::from_slice(&body)?))

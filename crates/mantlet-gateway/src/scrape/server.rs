@@ -50,9 +50,12 @@ pub(crate) async fn serve(scrapes: Option<&Scrapes>, shared: &Arc<Shared>) {
         }
     };
     let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    small_server::serve(accept, shared, PATIENCE, |stream, shared| async move {
-        let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request, &shared)));
-        small_server::converse(stream, service).await;
+    small_server::serve(accept, PATIENCE, |stream| {
+        let shared = Arc::clone(shared);
+        async move {
+            let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request, &shared)));
+            small_server::converse(stream, service).await;
+        }
     })
     .await;
 }

@@ -1,0 +1,166 @@
+//! *Ratchet*: what is only reported, what enforcing it would have refused, and the lines that enforce it. It edits no
+//! file: the configuration is the operator's, and belongs into their version control.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::refusals::{last, routes};
+use crate::{
+    chart,
+    figures::Sample,
+    frame::{difference, note, prose},
+    reasons,
+    text::{amount, moment, number, percent, shown},
+    traffic::{OfCode, Outcome, Traffic},
+};
+
+/// Lines that are shown of a code.
+const LINES: usize = 5;
+
+/// What the gate says of input that it only reports.
+#[derive(Deserialize)]
+pub(crate) struct Agreement {
+    operations: Vec<Operation>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Operation {
+    methods: Vec<String>,
+    path: String,
+    unproven: bool,
+    valid: u64,
+    invalid: u64,
+    different: u64,
+    missed: u64,
+    contradicted: u64,
+    refused_first: u64,
+}
+
+impl Operation {
+    const fn all(&self) -> u64 {
+        self.agreed() + self.against() + self.missed + self.refused_first
+    }
+
+    const fn agreed(&self) -> u64 {
+        self.valid + self.invalid
+    }
+
+    const fn against(&self) -> u64 {
+        self.different + self.contradicted
+    }
+
+    /// As `mantlet contract --agreement` offers it.
+    const fn is_offered(&self) -> bool {
+        self.unproven && self.invalid > 0 && self.agreed() >= 20 && self.against() == 0 && self.refused_first == 0
+    }
+
+    fn lines(&self) -> String {
+        let methods: Vec<_> = self.methods.iter().map(|method| format!("{method:?}")).collect();
+        let methods = if methods.is_empty() { String::new() } else { format!("methods = [{}]\n", methods.join(", ")) };
+        format!("[[route]]\npath = {:?}\n{methods}contract.unproven-input = \"enforce\"", self.path)
+    }
+}
+
+pub(crate) fn view(traffic: &Traffic, sample: &Sample, agreement: Result<Agreement, String>, now: Timestamp) -> Markup {
+    let of = traffic.by_code(&[Outcome::Reported], now);
+    let mut codes: Vec<_> = of.iter().collect();
+    codes.sort_by_key(|(code, of)| std::cmp::Reverse((would_refuse(code, of, sample), of.clients)));
+    html! {
+        p .lead {
+            "What is only reported today. Each part says what enforcing would have refused, and has the lines that enforce it. Copy them into your configuration: this page edits no file."
+        }
+        div #codes data-part {
+            @if codes.is_empty() { p .empty { "Nothing was reported in the last records of the audit log." } }
+            @for (code, of) in codes { (code_section(code, of, sample)) }
+        }
+        section aria-labelledby="input" {
+            h2 #input { "Input that is left to the app" }
+            div #agreement data-part {
+                @match agreement {
+                    Ok(agreement) => (operations(&agreement)),
+                    Err(why) => (note(&why)),
+                }
+            }
+        }
+        p .faint { "Rules about whose an object is have a view of their own: " a href="objects" { "Objects" } ". Limits that only report: " code { "mantlet throttles --from" } "." }
+    }
+}
+
+/// How many requests: what the gate has counted since it started, or what the log has of it.
+fn would_refuse(code: &str, of: &OfCode<'_>, sample: &Sample) -> u64 {
+    sample.decided.get(code).map_or(of.reported, |decided| decided.reported)
+}
+
+fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
+    let paragraph = reasons::of(code);
+    let count = would_refuse(code, of, sample);
+    let id = format!("code-{code}");
+    let whole = sample.requests.max(count);
+    // The gate reports these once for each place, and not each request.
+    let is_once = matches!(code, "input-invalid" | "input-unknown" | "header-removed" | "route-hidden" | "route-unknown");
+    html! {
+        section .card aria-labelledby=(id) {
+            div .cardhead {
+                h2 id=(id) { code { (shown(code)) } }
+                p .count { b .reported { (number(count)) } " reported" }
+                (chart::spark(&of.bars, &format!("{} in the last hour", amount(of.bars.iter().sum(), "time"))))
+            }
+            @if let Some(paragraph) = paragraph { p { (prose(&paragraph.meaning)) "." } }
+            p .sentence {
+                "Enforced, it would have refused " b { (number(count)) }
+                @if sample.is_measured { " of " (amount(whole, "request")) " (" (percent(count, whole)) ")" }
+                " since the gate started, of " (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) "."
+                @if is_once { " The gate reports this once for each place, so it is at least so many." }
+                @if let Some(since) = of.since { " First reported, in these records, at " (moment(since)) "." }
+            }
+            @if sample.is_measured { (chart::bar(&[("reported", count)], whole)) }
+            details id={ "more-" (code) } {
+                summary { "The lines that enforce it, and the last requests" }
+                @if of.remedies.is_empty() { p .faint { "The records name no line that enforces it." } }
+                @for (line, count) in of.remedies.iter().take(LINES) {
+                    p .faint { "For " (amount(*count, "record")) ":" }
+                    (difference(line))
+                }
+                @if of.remedies.len() > LINES { p .faint { "And " (of.remedies.len() - LINES) " other lines, for other operations." } }
+                (routes(of))
+                (last(of))
+            }
+        }
+    }
+}
+
+fn operations(Agreement { operations }: &Agreement) -> Markup {
+    let offered: Vec<_> = operations.iter().filter(|operation| operation.is_offered()).map(Operation::lines).collect();
+    html! {
+        @if operations.is_empty() {
+            p .empty { "The gate refuses invalid input of every operation itself, or no contract is in force." }
+        } @else {
+            p { "Code before these operations may change a request or refuse it first, so the app judges their input. The gate compares." }
+            div .scroll tabindex="0" role="region" aria-label="Input that is left to the app" { table {
+                caption { "How often the gate and the app agreed" }
+                thead { tr {
+                    th scope="col" { "Operation" }
+                    th scope="col" .wide { span .visually-hidden { "Picture of agreement" } }
+                    th scope="col" .number { "Agreed" }
+                    th scope="col" .number { "Differed" }
+                    th scope="col" .number { "Missed" }
+                    th scope="col" .number { "App first" }
+                } }
+                tbody { @for operation in operations { tr {
+                    th scope="row" { code { (operation.methods.join(",")) " " (shown(&operation.path)) } }
+                    td .wide { (chart::bar(&[("passed", operation.agreed()), ("refused", operation.against()), ("changed", operation.missed + operation.refused_first)], operation.all())) }
+                    td .number { (number(operation.agreed())) }
+                    td .number { (number(operation.against())) }
+                    td .number { (number(operation.missed)) }
+                    td .number { (number(operation.refused_first)) }
+                } } }
+            } }
+            @if !offered.is_empty() {
+                h3 { "Agreed often, and never contradicted" }
+                (difference(&offered.join("\n\n")))
+            }
+        }
+    }
+}
