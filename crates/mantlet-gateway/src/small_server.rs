@@ -7,7 +7,7 @@ use http::{Request, Response};
 use hyper::{
     body::{Body, Incoming},
     server,
-    service::Service,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -48,13 +48,17 @@ pub async fn serve<S, C>(
 }
 
 /// Answers the one request of a connection.
-pub async fn converse<S, V, B>(stream: S, service: V)
+pub async fn converse<S, F, B>(stream: S, answer: impl Fn(Request<Incoming>) -> F)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
-    V: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    F: Future<Output = Response<B>>,
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let service = service_fn(|request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let connection = server::conn::http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::{
-    figures::{Column, Latency},
+    figures::{Column, Latency, UpTo},
     text::{bound, percent, rate, share},
 };
 
@@ -76,7 +76,7 @@ pub(crate) fn durations(columns: &[Option<Column>], minutes: i64) -> Markup {
     let slowest = places.clone().rev().find(used).map_or(4, |place| (place + 2).min(all.0.len())).max(5);
     let width = columns.len() * WIDE;
     let height = slowest * ROW;
-    let of = |permille| all.percentile(permille).map_or_else(|| "none".to_owned(), |up_to| up_to.told());
+    let of = |permille| all.percentile(permille).map_or_else(|| "none".to_owned(), UpTo::told);
     let words = format!(
         "How long requests took in the last {minutes} minutes. Half of them {}, 95 of 100 {}, 99 of 100 {}.",
         of(500),
@@ -285,7 +285,8 @@ mod tests {
         assert!(!chart.contains("NaN") && !chart.contains("inf"), "{chart}");
         let chart = durations(&columns, 15).into_string();
         assert!(chart.contains("95 of 100 ≤ 5 ms"), "{chart}");
-        for empty in [requests(&[], 15), durations(&[None], 15), spark(&[0; 60], "none"), bar(&[("a", 0)], 0)] {
+        for empty in [requests(&[], 15), durations(&[None], 15), spark(&[0; 60], "none"), bar(&[("a", 0)], 0)]
+        {
             assert!(!empty.into_string().contains("NaN"));
         }
     }

@@ -9,9 +9,9 @@ use std::{
 use subtle::ConstantTimeEq as _;
 
 /// How long a one-time address is good for.
-pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(60);
+pub(crate) const TICKET_LIFE: Duration = Duration::from_mins(1);
 /// How long a session lasts at most.
-const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// Sessions at once; the oldest one ends for a new one.
 const MOST: usize = 8;
 
@@ -149,7 +149,8 @@ mod tests {
             doors.enter(ticket.as_str(), now).unwrap().unwrap()
         };
         let all: Vec<_> = (0..=MOST).map(|_| enter(&mut doors)).collect();
-        let is_in = |doors: &Doors, cookie: &Token| doors.session([cookie.as_str()].into_iter(), now).is_some();
+        let is_in =
+            |doors: &Doors, cookie: &Token| doors.session([cookie.as_str()].into_iter(), now).is_some();
         assert!(!is_in(&doors, &all[0]) && is_in(&doors, &all[1]));
         let said = Said { is_done: true, text: "done".to_owned() };
         doors.say(&all[1], said.clone());

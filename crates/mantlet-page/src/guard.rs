@@ -158,10 +158,12 @@ mod tests {
 
     #[test]
     fn a_link_may_lead_to_a_one_time_address_and_nothing_fetches_it_ahead() {
-        let link = [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        let link =
+            [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(judged("GET", true, &link), 200);
         assert_eq!(judged("GET", true, &[&link[..], &[("sec-purpose", "prefetch")]].concat()), 403);
-        let fetched = [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
+        let fetched =
+            [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
         assert_eq!(judged("GET", true, &fetched), 403);
     }
 

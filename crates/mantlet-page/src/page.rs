@@ -254,7 +254,12 @@ impl<S: Source> Page<S> {
         let (view, segments, parameters, done): (_, &[&str], &[(&str, &str)], _) = match fields.get("act") {
             "lift" => (View::Bans, &["bans", what], &[], format!("The ban of `{what}` is lifted")),
             "lift-all" => (View::Bans, &["bans"], &[], "All bans are lifted".to_owned()),
-            "reset" => (View::Bans, &["quotas", what, key], &[], format!("The usage of `{what}` is reset for that key")),
+            "reset" => (
+                View::Bans,
+                &["quotas", what, key],
+                &[],
+                format!("The usage of `{what}` is reset for that key"),
+            ),
             "end" => (View::Sessions, &["sessions", what], &[], format!("Session `{what}` has ended")),
             "end-all" => {
                 (View::Sessions, &["sessions"], &of_account, format!("All sessions of `{what}` have ended"))
@@ -340,14 +345,22 @@ impl<S: Source> Page<S> {
         let sample = self.sample().await.map(|()| locked(&self.history).last().clone()).unwrap_or_default();
         let found = self.source.search(search.clone()).await;
         let verified = if query.get("verify") == "1" { Some(self.source.verify().await) } else { None };
-        views::audit::view(&views::audit::Audit { sample: &sample, search: &search, found, verified, now: Timestamp::now() })
+        views::audit::view(&views::audit::Audit {
+            sample: &sample,
+            search: &search,
+            found,
+            verified,
+            now: Timestamp::now(),
+        })
     }
 
     async fn proof(&self, query: &Fields) -> Result<Answer, Refused> {
         let seq = query.get("seq").parse().map_err(|_| Refused::NOTHING)?;
         let proven = self.source.record(seq).await.map_err(|_| Refused::NOTHING)?;
         match proven.proof {
-            Ok(proof) if !views::audit::is_kept(&proven.record) => Ok(Answer::file("text/plain; charset=utf-8", &proof)),
+            Ok(proof) if !views::audit::is_kept(&proven.record) => {
+                Ok(Answer::file("text/plain; charset=utf-8", &proof))
+            }
             _ => Err(Refused::NOTHING),
         }
     }
@@ -382,7 +395,9 @@ fn caveats(answer: &Value) -> String {
         text.push_str(" The store does not respond: other gates learn of this when it does.");
     }
     if is_not("complete") {
-        text.push_str(" The store does not respond, so what only other gates know goes on: do this again when it does.");
+        text.push_str(
+            " The store does not respond, so what only other gates know goes on: do this again when it does.",
+        );
     }
     text
 }

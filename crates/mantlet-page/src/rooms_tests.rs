@@ -19,11 +19,7 @@ const HOUSES: [House; 3] = [
         ],
         imports: 15,
     },
-    House {
-        folder: &["figures"],
-        floors: &[&["latency", "text"], &["sample"], &["history"]],
-        imports: 4,
-    },
+    House { folder: &["figures"], floors: &[&["latency", "text"], &["sample"], &["history"]], imports: 4 },
     House {
         folder: &["views"],
         floors: &[&["audit", "bans", "contract", "now", "objects", "refusals", "sessions"], &["ratchet"]],

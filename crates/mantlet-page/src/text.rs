@@ -37,7 +37,11 @@ pub(crate) fn amount(value: u64, noun: &str) -> String {
 }
 
 /// A rate a second: `0`, `0.4`, `12.5`, `1,204`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are small and not negative"
+)]
 pub(crate) fn rate(value: f64) -> String {
     if value >= 100.0 { number(value.round() as u64) } else { format!("{value:.1}").replace(".0", "") }
 }
@@ -80,7 +84,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_at_a_glance() {
-        assert_eq!([0, 999, 1_000, 48_211, 1_234_567].map(number), ["0", "999", "1,000", "48,211", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1_000, 48_211, 1_234_567].map(number),
+            ["0", "999", "1,000", "48,211", "1,234,567"]
+        );
         assert_eq!([0.0, 0.44, 12.5, 1_204.4].map(rate), ["0", "0.4", "12.5", "1,204"]);
         assert_eq!([percent(0, 0), percent(1, 250), percent(1, 4)], ["0 %", "0.4 %", "25 %"]);
         assert_eq!([0.005, 0.25, 2.5, 10.0].map(bound), ["5 ms", "250 ms", "2.5 s", "10 s"]);

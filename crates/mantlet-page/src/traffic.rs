@@ -134,7 +134,9 @@ fn summed<'t>(decisions: &[&'t Decision], now: Timestamp) -> OfCode<'t> {
             Outcome::Changed => of.changed += decision.count,
         }
         let minutes = usize::try_from((now.as_second() - decision.at.as_second()).max(0) / 60);
-        if let Some(bar) = minutes.ok().and_then(|ago| BARS.checked_sub(ago + 1)).and_then(|at| of.bars.get_mut(at)) {
+        if let Some(bar) =
+            minutes.ok().and_then(|ago| BARS.checked_sub(ago + 1)).and_then(|at| of.bars.get_mut(at))
+        {
             *bar += decision.count;
         }
         if !decision.route.trim().is_empty() {

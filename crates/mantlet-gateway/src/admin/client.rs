@@ -16,18 +16,8 @@ use crate::fetch;
 const MAX_ANSWER: usize = 64 << 20;
 
 /// Sends a request to the Mantlet at this socket, for a path of these segments and a query of these
-/// parameters. The response is JSON, and so is an error.
+/// parameters. The response is JSON, and so is an error. Records of acts name the `program`, if it is known.
 pub async fn ask(
-    socket: &Path,
-    method: Method,
-    segments: &[&str],
-    parameters: &[(&str, &str)],
-) -> io::Result<(StatusCode, Value)> {
-    ask_as(socket, None, method, segments, parameters).await
-}
-
-/// The same, as a program that the records of its acts name.
-pub async fn ask_as(
     socket: &Path,
     program: Option<&'static str>,
     method: Method,

@@ -1,10 +1,10 @@
 //! The server at the admin socket.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::body::Incoming;
 use mantlet_controls::{
     Policy, ResponseBody, api_keys,
     audit::{Outcome, Record, Sink},
@@ -45,10 +45,8 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         async move {
             let operator = operator(&stream);
-            let service = service_fn(async |request| {
-                Ok::<_, Infallible>(respond(answered(&request, &operator, &shared).await))
-            });
-            small_server::converse(stream, service).await;
+            let answer = async |request| respond(answered(&request, &operator, &shared).await);
+            small_server::converse(stream, answer).await;
         }
     })
     .await;
@@ -139,7 +137,9 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             sessions::end_of_account(&shared.sessions, &account, keep.as_deref(), audit).await
         }
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
-        (["agreement" | "contract" | "metrics" | "objects" | "quotas"], _) => Err(no_method(method, path, "GET")),
+        (["agreement" | "contract" | "metrics" | "objects" | "quotas"], _) => {
+            Err(no_method(method, path, "GET"))
+        }
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
         (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
             Err(no_method(method, path, "GET, DELETE"))

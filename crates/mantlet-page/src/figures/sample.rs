@@ -56,14 +56,18 @@ impl Sample {
             let count = line.count();
             match line.name {
                 "http_server_request_duration_seconds_bucket" => {
-                    let bound = line.label("le").and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY);
-                    for latency in [&mut sample.latency, &mut sample.operations.entry(name(&line)).or_default().latency] {
+                    let bound =
+                        line.label("le").and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY);
+                    for latency in
+                        [&mut sample.latency, &mut sample.operations.entry(name(&line)).or_default().latency]
+                    {
                         latency.add_up_to(bound, count, before);
                     }
                     before = if bound.is_finite() { count } else { 0 };
                 }
                 "http_server_request_duration_seconds_count" => {
-                    let is_error = line.label("http_response_status_code").is_some_and(|status| status.starts_with('5'));
+                    let is_error =
+                        line.label("http_response_status_code").is_some_and(|status| status.starts_with('5'));
                     let errors = if is_error { count } else { 0 };
                     let operation = sample.operations.entry(name(&line)).or_default();
                     operation.requests += count;
@@ -125,12 +129,17 @@ mod tests {
     fn figures_are_those_of_the_gate() {
         let name = "http_server_request_duration_seconds";
         let series = |route: &str, status: u16, counts: [u64; 3]| {
-            let labels = format!("http_request_method=\"GET\",http_route=\"{route}\",http_response_status_code=\"{status}\"");
+            let labels = format!(
+                "http_request_method=\"GET\",http_route=\"{route}\",http_response_status_code=\"{status}\""
+            );
             let bucket = |bound: &str, count| format!("{name}_bucket{{{labels},le=\"{bound}\"}} {count}\n");
-            bucket("0.005", counts[0]) + &bucket("0.25", counts[1]) + &bucket("+Inf", counts[2])
+            bucket("0.005", counts[0])
+                + &bucket("0.25", counts[1])
+                + &bucket("+Inf", counts[2])
                 + &format!("{name}_count{{{labels}}} {}\n", counts[2])
         };
-        let text = series("/a", 200, [6, 8, 8]) + &series("/b", 500, [0, 1, 2])
+        let text = series("/a", 200, [6, 8, 8])
+            + &series("/b", 500, [0, 1, 2])
             + "mantlet_decisions_total{code=\"rate-limited\",outcome=\"refused\"} 4\nmantlet_app_up 1\nmantlet_build_info{version=\"0.1.0\"} 1\n";
         let sample = Sample::read(&text, true);
         assert_eq!((sample.requests, sample.errors, sample.latency.all()), (10, 2, 10));

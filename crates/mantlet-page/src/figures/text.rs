@@ -14,7 +14,11 @@ impl Line<'_> {
     }
 
     /// A count.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are whole and positive"
+    )]
     pub(super) const fn count(&self) -> u64 {
         self.value as u64
     }

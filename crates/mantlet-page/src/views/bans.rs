@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-pub(crate) struct Bans {
+pub(crate) struct Listed {
     throttle: String,
     mode: String,
     bans: Vec<Ban>,
@@ -55,7 +55,12 @@ struct Used {
     limit: u64,
 }
 
-pub(crate) fn view(bans: Result<Bans, String>, quotas: Result<Quotas, String>, form: &Token, now: Timestamp) -> Markup {
+pub(crate) fn view(
+    bans: Result<Listed, String>,
+    quotas: Result<Quotas, String>,
+    form: &Token,
+    now: Timestamp,
+) -> Markup {
     html! {
         section aria-labelledby="bans" {
             h2 #bans { "Bans" }
@@ -68,7 +73,7 @@ pub(crate) fn view(bans: Result<Bans, String>, quotas: Result<Quotas, String>, f
     }
 }
 
-fn list(bans: &Bans, form: &Token, now: Timestamp) -> Markup {
+fn list(bans: &Listed, form: &Token, now: Timestamp) -> Markup {
     html! {
         @match (bans.throttle.as_str(), bans.mode.as_str(), bans.bans.len()) {
             ("off", ..) => p .empty { "Bans are off, because `mode` under `[throttle]` is `off`." },

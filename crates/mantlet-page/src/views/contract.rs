@@ -27,7 +27,12 @@ struct Operation {
 /// What becomes of invalid input, in words.
 const STANDINGS: [(&str, &str, &str, &str); 5] = [
     ("enforced", "passed", "Enforced", "the gate refuses invalid input"),
-    ("waits", "changed", "App first", "something in the app may refuse first, so the app is asked, and then the gate's verdict counts"),
+    (
+        "waits",
+        "changed",
+        "App first",
+        "something in the app may refuse first, so the app is asked, and then the gate's verdict counts",
+    ),
     ("reported", "reported", "Reported", "invalid input is only recorded"),
     ("opaque", "opaque", "Opaque", "only the app knows what it accepts"),
     ("off", "opaque", "Off", "not judged"),

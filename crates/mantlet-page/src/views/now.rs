@@ -102,7 +102,8 @@ fn figures(history: &History, now: i64) -> Markup {
 }
 
 fn per(count: u64, seconds: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / f64::from(u32::try_from(seconds.max(1)).unwrap_or(1))
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+        / f64::from(u32::try_from(seconds.max(1)).unwrap_or(1))
 }
 
 fn figure(name: &str, value: &str, about: &str, class: &str) -> Markup {
@@ -111,9 +112,10 @@ fn figure(name: &str, value: &str, about: &str, class: &str) -> Markup {
 
 fn stops(sample: &Sample) -> Vec<Stop> {
     let stops = ROAD.iter().map(|(stop, name)| {
-        let codes = sample.decided.iter().filter(|(code, _)| {
-            reasons::of(code).map_or("Mantlet", |paragraph| paragraph.stop) == *stop
-        });
+        let codes = sample
+            .decided
+            .iter()
+            .filter(|(code, _)| reasons::of(code).map_or("Mantlet", |paragraph| paragraph.stop) == *stop);
         codes.fold(Stop { name: (*name).to_owned(), ..Stop::default() }, |sum, (_, decided)| Stop {
             refused: sum.refused + decided.refused,
             reported: sum.reported + decided.reported,
@@ -179,7 +181,10 @@ mod tests {
                     mantlet_decisions_total{code=\"of-another-version\",outcome=\"refused\"} 1\n";
         let stops = stops(&Sample::read(text, false));
         let of = |name: &str| stops.iter().find(|stop| stop.name == name).unwrap().clone();
-        assert_eq!((of("Path").refused, of("Rates and bans").reported, of("Mantlet itself").refused), (3, 2, 1));
+        assert_eq!(
+            (of("Path").refused, of("Rates and bans").reported, of("Mantlet itself").refused),
+            (3, 2, 1)
+        );
         assert_eq!(stops.iter().map(|stop| stop.refused).sum::<u64>(), 4);
     }
 }

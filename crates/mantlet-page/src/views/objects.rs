@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-pub(crate) struct Objects {
+pub(crate) struct Listed {
     contract: bool,
     learning: bool,
     objects: Vec<Rule>,
@@ -40,7 +40,7 @@ struct Counted {
     enforced: bool,
 }
 
-pub(crate) fn view(objects: &Objects) -> Markup {
+pub(crate) fn view(objects: &Listed) -> Markup {
     let (proposed, own): (Vec<_>, Vec<_>) = objects.objects.iter().partition(|rule| rule.mode == "proposed");
     html! {
         p .lead { "Rules about whose an object is. Mantlet proposes them from the app's own tables, and compares them with its answers." }

@@ -53,17 +53,27 @@ impl Operation {
 
     /// As `mantlet contract --agreement` offers it.
     const fn is_offered(&self) -> bool {
-        self.unproven && self.invalid > 0 && self.agreed() >= 20 && self.against() == 0 && self.refused_first == 0
+        self.unproven
+            && self.invalid > 0
+            && self.agreed() >= 20
+            && self.against() == 0
+            && self.refused_first == 0
     }
 
     fn lines(&self) -> String {
         let methods: Vec<_> = self.methods.iter().map(|method| format!("{method:?}")).collect();
-        let methods = if methods.is_empty() { String::new() } else { format!("methods = [{}]\n", methods.join(", ")) };
+        let methods =
+            if methods.is_empty() { String::new() } else { format!("methods = [{}]\n", methods.join(", ")) };
         format!("[[route]]\npath = {:?}\n{methods}contract.unproven-input = \"enforce\"", self.path)
     }
 }
 
-pub(crate) fn view(traffic: &Traffic, sample: &Sample, agreement: Result<Agreement, String>, now: Timestamp) -> Markup {
+pub(crate) fn view(
+    traffic: &Traffic,
+    sample: &Sample,
+    agreement: Result<Agreement, String>,
+    now: Timestamp,
+) -> Markup {
     let of = traffic.by_code(&[Outcome::Reported], now);
     let mut codes: Vec<_> = of.iter().collect();
     codes.sort_by_key(|(code, of)| std::cmp::Reverse((would_refuse(code, of, sample), of.clients)));
@@ -99,7 +109,10 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
     let id = format!("code-{code}");
     let whole = sample.requests.max(count);
     // The gate reports these once for each place, and not each request.
-    let is_once = matches!(code, "input-invalid" | "input-unknown" | "header-removed" | "route-hidden" | "route-unknown");
+    let is_once = matches!(
+        code,
+        "input-invalid" | "input-unknown" | "header-removed" | "route-hidden" | "route-unknown"
+    );
     html! {
         section .card aria-labelledby=(id) {
             div .cardhead {
@@ -132,7 +145,8 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
 }
 
 fn operations(Agreement { operations }: &Agreement) -> Markup {
-    let offered: Vec<_> = operations.iter().filter(|operation| operation.is_offered()).map(Operation::lines).collect();
+    let offered: Vec<_> =
+        operations.iter().filter(|operation| operation.is_offered()).map(Operation::lines).collect();
     html! {
         @if operations.is_empty() {
             p .empty { "The gate refuses invalid input of every operation itself, or no contract is in force." }

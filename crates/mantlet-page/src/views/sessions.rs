@@ -14,7 +14,7 @@ use crate::{
 const LISTED: usize = 200;
 
 #[derive(Deserialize)]
-pub(crate) struct Sessions {
+pub(crate) struct Listed {
     sessions: Vec<Session>,
     count: u64,
     since: Option<Timestamp>,
@@ -39,7 +39,7 @@ struct Credentials {
     cookies: u64,
 }
 
-pub(crate) fn view(sessions: Result<Sessions, String>, account: &str, form: &Token, now: Timestamp) -> Markup {
+pub(crate) fn view(sessions: Result<Listed, String>, account: &str, form: &Token, now: Timestamp) -> Markup {
     html! {
         p .lead { "A session is all that the app has handed out since one login. Ending one is final: the user logs in again." }
         form .search method="get" action="sessions" role="search" aria-label="Sessions" {
@@ -50,8 +50,9 @@ pub(crate) fn view(sessions: Result<Sessions, String>, account: &str, form: &Tok
     }
 }
 
-fn list(sessions: &Sessions, account: &str, form: &Token, now: Timestamp) -> Markup {
-    let left = sessions.count.saturating_sub(u64::try_from(sessions.sessions.len().min(LISTED)).unwrap_or_default());
+fn list(sessions: &Listed, account: &str, form: &Token, now: Timestamp) -> Markup {
+    let left =
+        sessions.count.saturating_sub(u64::try_from(sessions.sessions.len().min(LISTED)).unwrap_or_default());
     html! {
         @if sessions.sessions.is_empty() {
             p .empty { @match (sessions.since, account) {
@@ -89,6 +90,7 @@ fn holds(credentials: &Credentials) -> String {
         (credentials.refresh_tokens, "refresh token"),
         (credentials.cookies, "cookie"),
     ];
-    let known: Vec<_> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| amount(*count, name)).collect();
+    let known: Vec<_> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| amount(*count, name)).collect();
     if known.is_empty() { "–".to_owned() } else { known.join(", ") }
 }
