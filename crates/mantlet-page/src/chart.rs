@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::{
     figures::{Column, Latency, UpTo},
-    text::{bound, percent, rate, share},
+    text::{bound, number, percent, rate, share},
 };
 
 /// Bounds of durations that have a row in the chart, lowest first; the last row is for what took longer.
@@ -34,7 +34,7 @@ pub(crate) fn requests(columns: &[Option<Column>], minutes: i64) -> Markup {
             figcaption {
                 b { "Requests a second" }
                 span .key { span .swatch .passed {} "passed" }
-                span .key { span .swatch .errors {} "errors of the server" }
+                span .key { span .swatch .errors {} "app errors" }
                 span .key { span .swatch .refused {} "refused" }
             }
             div .plot {
@@ -88,7 +88,7 @@ pub(crate) fn durations(columns: &[Option<Column>], minutes: i64) -> Markup {
             figcaption {
                 b { "How long requests took" }
                 span .key { span .swatch .some {} "some" span .swatch .most {} "most" }
-                span .key { span .swatch .p95 {} "95 of 100 took no longer" }
+                span .key { span .swatch .p95 {} "95 of 100" }
             }
             div .plot .heat {
                 ol .rows aria-hidden="true" {
@@ -137,7 +137,7 @@ fn fifth(part: u64, of: u64) -> u8 {
 }
 
 /// Bars of the last hour, one for each minute. The numbers stand beside it.
-pub(crate) fn spark(bars: &[u64], words: &str) -> Markup {
+pub(crate) fn spark(bars: &[u64], class: &str, words: &str) -> Markup {
     let most = bars.iter().copied().max().unwrap_or_default();
     html! {
         svg .spark viewBox={ "0 0 " (bars.len() * 3) " 28" } preserveAspectRatio="none" role="img" aria-label=(words) {
@@ -146,7 +146,7 @@ pub(crate) fn spark(bars: &[u64], words: &str) -> Markup {
                 @if *bar > 0 {
                     // What happened once is seen beside what happened a thousand times.
                     @let height = (share(*bar, most) * 27.0).max(2.0);
-                    rect x=(at * 3) width="2.4" y=(place(28.0 - height)) height=(place(height)) {}
+                    rect class=(class) x=(at * 3) width="2.4" y=(place(28.0 - height)) height=(place(height)) {}
                 }
             }
         }
@@ -160,7 +160,7 @@ pub(crate) fn bar(parts: &[(&str, u64)], of: u64) -> Markup {
     for (class, part) in parts {
         let width = share(*part, of) * 200.0;
         // What there is is seen.
-        let width = if *part > 0 { width.max(2.0) } else { 0.0 };
+        let width = if *part > 0 { width.max(1.0) } else { 0.0 };
         placed.push((*class, from, width));
         from += width;
     }
@@ -169,7 +169,7 @@ pub(crate) fn bar(parts: &[(&str, u64)], of: u64) -> Markup {
             rect .whole x="0" y="0" width="200" height="10" {}
             @for (class, from, width) in placed {
                 @if width > 0.0 {
-                    rect class=(class) x=(place(from.min(198.0))) y="0" width=(place(width)) height="10" {}
+                    rect class=(class) x=(place(from.min(199.0))) y="0" width=(place(width)) height="10" {}
                 }
             }
         }
@@ -185,11 +185,19 @@ pub(crate) struct Stop {
     pub(crate) changed: u64,
 }
 
-/// What each stop of the road has taken out, in the order of the road: a river that gets narrower.
+impl Stop {
+    const fn all(&self) -> u64 {
+        self.refused + self.reported + self.changed
+    }
+}
+
+/// What each stop of the road has taken out, in the order of the road: a pipe that gets narrower, and beside it what
+/// went off. The pipe is in proportion to all requests; what went off, to the most that did.
 pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
     let refused: u64 = stops.iter().map(|stop| stop.refused).sum();
-    // Where requests are not measured, the picture is of what was refused alone.
+    // Where requests are not measured, the pipe is of what was refused alone.
     let whole = requests.unwrap_or(refused).max(refused);
+    let most = stops.iter().map(Stop::all).max().unwrap_or_default();
     let mut left = whole;
     let rows = stops.iter().map(|stop| {
         let before = left;
@@ -202,16 +210,16 @@ pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
             caption { "What each stop of the road decided, since the gate started" }
             thead { tr {
                 th scope="col" { "Stop" }
-                th scope="col" .wide { span .visually-hidden { "Picture of what passes" } }
+                th scope="col" .wide { span .visually-hidden { "Picture of what passes, and of what does not" } }
                 th scope="col" .number { "Refused" }
                 th scope="col" .number { "Reported" }
                 th scope="col" .number { "Changed" }
             } }
             tbody {
                 @for (stop, before, left) in &rows {
-                    tr .quiet[stop.refused + stop.reported + stop.changed == 0] {
+                    tr .quiet[stop.all() == 0] {
                         th scope="row" { (stop.name) }
-                        td .wide { (river(*before, *left, whole)) }
+                        td .wide { (piece([*before, *left, whole], &[("refused", stop.refused), ("reported", stop.reported), ("changed", stop.changed)], most)) }
                         (figure(stop.refused, "refused"))
                         (figure(stop.reported, "reported"))
                         (figure(stop.changed, "changed"))
@@ -220,9 +228,9 @@ pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
             }
             @if requests.is_some() {
                 tfoot { tr {
-                    th scope="row" { "Answered by the app" }
-                    td .wide { (river(left, left, whole)) }
-                    td .number colspan="3" { (crate::text::number(left)) " of " (crate::text::number(whole)) " (" (percent(left, whole)) ")" }
+                    th scope="row" { "Passed" }
+                    td .wide { (piece([left, left, whole], &[], most)) }
+                    td .number colspan="3" { (number(left)) " of " (number(whole)) " (" (percent(left, whole)) ")" }
                 } }
             }
         }
@@ -231,26 +239,33 @@ pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
 
 fn figure(count: u64, class: &str) -> Markup {
     html! {
-        td .number { @if count > 0 { span class=(class) { (crate::text::number(count)) } } @else { span .none { "0" } } }
+        td .number { @if count > 0 { span class=(class) { (number(count)) } } @else { span .none { "0" } } }
     }
 }
 
-/// A piece of the river: it enters as wide as what came before, and leaves narrower.
-fn river(before: u64, after: u64, whole: u64) -> Markup {
-    const MIDDLE: f64 = 15.0;
-    let half = |count: u64| share(count, whole) * MIDDLE;
+/// A piece of the pipe, as wide as what comes in at its top and goes out at its foot; and what goes off.
+fn piece([before, after, whole]: [u64; 3], off: &[(&str, u64)], most: u64) -> Markup {
+    const MIDDLE: f64 = 60.0;
+    const HALF: f64 = 58.0;
+    const FROM: f64 = 124.0;
+    const LONG: f64 = 176.0;
+    const HEIGHT: f64 = 30.0;
+    let half = |count: u64| share(count, whole) * HALF;
     let (wide, narrow) = (half(before), half(after));
-    let points = format!(
-        "0,{} 0,{} 200,{} 200,{}",
-        place(MIDDLE - wide),
-        place(MIDDLE + wide),
-        place(MIDDLE + narrow),
-        place(MIDDLE - narrow)
-    );
+    let corners =
+        [(MIDDLE - wide, 0.0), (MIDDLE + wide, 0.0), (MIDDLE + narrow, HEIGHT), (MIDDLE - narrow, HEIGHT)];
+    let points: Vec<_> = corners.iter().map(|(x, y)| format!("{},{}", place(*x), place(*y))).collect();
+    let mut from = FROM;
+    let mut bars = Vec::with_capacity(off.len());
+    for (class, count) in off.iter().filter(|(_, count)| *count > 0) {
+        let long = (share(*count, most) * LONG).max(2.0);
+        bars.push((*class, from, long));
+        from += long;
+    }
     html! {
-        svg .river viewBox="0 0 200 30" preserveAspectRatio="none" aria-hidden="true" {
-            rect .lost x="0" width="200" y=(place(MIDDLE - wide)) height=(place(wide * 2.0)) {}
-            polygon .flow points=(points) {}
+        svg .piece viewBox="0 0 300 30" preserveAspectRatio="none" aria-hidden="true" {
+            polygon .flow points=(points.join(" ")) {}
+            @for (class, from, long) in bars { rect class=(class) x=(place(from)) y="9" width=(place(long)) height="12" {} }
         }
     }
 }
@@ -285,18 +300,22 @@ mod tests {
         assert!(!chart.contains("NaN") && !chart.contains("inf"), "{chart}");
         let chart = durations(&columns, 15).into_string();
         assert!(chart.contains("95 of 100 ≤ 5 ms"), "{chart}");
-        for empty in [requests(&[], 15), durations(&[None], 15), spark(&[0; 60], "none"), bar(&[("a", 0)], 0)]
-        {
+        for empty in [
+            requests(&[], 15),
+            durations(&[None], 15),
+            spark(&[0; 60], "refused", "none"),
+            bar(&[("a", 0)], 0),
+        ] {
             assert!(!empty.into_string().contains("NaN"));
         }
     }
 
     #[test]
-    fn the_river_loses_what_was_refused() {
+    fn the_pipe_loses_what_was_refused() {
         let stop = |name: &str, refused| Stop { name: name.to_owned(), refused, ..Stop::default() };
         let picture = road(&[stop("The wire", 10), stop("The path", 0)], Some(100)).into_string();
         assert!(picture.contains("90 of 100 (90 %)"), "{picture}");
-        assert!(picture.contains("points=\"0,0 0,30 200,28.5 200,1.5\""), "{picture}");
-        assert!(!road(&[stop("The wire", 10)], None).into_string().contains("Answered"));
+        assert!(picture.contains("points=\"2,0 118,0 112.2,30 7.8,30\""), "{picture}");
+        assert!(!road(&[stop("The wire", 10)], None).into_string().contains("Passed"));
     }
 }

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn sessions_are_few_and_what_is_said_is_said_once() {
         let (mut doors, now) = (Doors::default(), Instant::now());
-        let mut enter = |doors: &mut Doors| {
+        let enter = |doors: &mut Doors| {
             let ticket = doors.ticket(now).unwrap();
             doors.enter(ticket.as_str(), now).unwrap().unwrap()
         };

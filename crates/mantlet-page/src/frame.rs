@@ -87,9 +87,9 @@ pub(crate) struct Frame<'f> {
 pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> String {
     let title = frame.view.title();
     let app = match frame.is_up {
-        Some(true) => ("up", "The app answers"),
-        Some(false) => ("down", "The app does not answer"),
-        None => ("unknown", "Not known whether the app answers"),
+        Some(true) => ("up", "The app responds"),
+        Some(false) => ("down", "The app does not respond"),
+        None => ("unknown", "Not known whether the app responds"),
     };
     let body = html! {
         a .skip href="#content" { "Skip to the content" }

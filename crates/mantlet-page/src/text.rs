@@ -46,10 +46,19 @@ pub(crate) fn rate(value: f64) -> String {
     if value >= 100.0 { number(value.round() as u64) } else { format!("{value:.1}").replace(".0", "") }
 }
 
-/// A share in percent: `0 %`, `0.4 %`, `12 %`.
+/// A share in percent: `0 %`, `< 0.1 %`, `0.4 %`, `12 %`.
 pub(crate) fn percent(part: u64, of: u64) -> String {
     let share = share(part, of) * 100.0;
+    if share > 0.0 && share < 0.1 {
+        return "< 0.1 %".to_owned();
+    }
     if share > 0.0 && share < 10.0 { format!("{share:.1} %") } else { format!("{share:.0} %") }
+}
+
+/// A text that begins a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// A share between 0 and 1.
@@ -89,7 +98,10 @@ mod tests {
             ["0", "999", "1,000", "48,211", "1,234,567"]
         );
         assert_eq!([0.0, 0.44, 12.5, 1_204.4].map(rate), ["0", "0.4", "12.5", "1,204"]);
-        assert_eq!([percent(0, 0), percent(1, 250), percent(1, 4)], ["0 %", "0.4 %", "25 %"]);
+        assert_eq!(
+            [percent(0, 0), percent(1, 250), percent(1, 4), percent(1, 9_999)],
+            ["0 %", "0.4 %", "25 %", "< 0.1 %"]
+        );
         assert_eq!([0.005, 0.25, 2.5, 10.0].map(bound), ["5 ms", "250 ms", "2.5 s", "10 s"]);
         assert_eq!([5, 119, 120, 7_200, 200_000].map(span), ["5 s", "119 s", "2 min", "2 h", "2 d"]);
     }

@@ -13,6 +13,21 @@ use crate::{
 
 /// Fields of a record that are never shown: the app may have had anything in them.
 const NEVER: [&str; 1] = ["original"];
+/// Fields that a person looks for first.
+const FIRST: [&str; 12] = [
+    "time",
+    "security_event",
+    "event",
+    "reason",
+    "outcome",
+    "status",
+    "user",
+    "account",
+    "client_ip",
+    "method",
+    "path",
+    "operation",
+];
 
 pub(crate) struct Audit<'a> {
     pub(crate) sample: &'a Sample,
@@ -102,7 +117,10 @@ fn row(record: &Value) -> Markup {
                 @if let Some(value) = text(field) { div { (records(name, value, &shown(value))) } }
             }
         }
-        td { @for field in ["outcome", "object", "subject"] { @if let Some(value) = text(field) { div { (shown(value)) } } } }
+        td {
+            @for field in ["outcome", "object", "subject"] { @if let Some(value) = text(field) { div { (shown(value)) } } }
+            @if let Some(count) = record.get("summed").and_then(|summed| summed.get("count")?.as_u64()) { div { (amount(count, "record")) " like it, in all" } }
+        }
     } }
 }
 
@@ -118,13 +136,15 @@ fn shown_lines(text: &str) -> String {
 /// A record with all its fields, and its proof.
 pub(crate) fn record(seq: u64, proven: &Proven) -> Markup {
     let fields = proven.record.as_object();
+    let mut fields: Vec<_> = fields.into_iter().flatten().filter(|(_, value)| !value.is_null()).collect();
+    fields.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     let is_kept = is_kept(&proven.record);
     html! {
         p { a href="audit" { "All records" } }
         div .scroll tabindex="0" role="region" aria-label="Fields" { table .fields {
             caption { "Its fields" }
             thead .visually-hidden { tr { th scope="col" { "Field" } th scope="col" { "Value" } } }
-            tbody { @for (name, value) in fields.into_iter().flatten().filter(|(_, value)| !value.is_null()) { tr {
+            tbody { @for (name, value) in fields { tr {
                 th scope="row" { code { (shown(name)) } }
                 td { @if NEVER.contains(&name.as_str()) { i { "not shown here: it is a response of the app. " code { "mantlet audit search --json" } " has it" } }
                      @else if let Some(text) = value.as_str() { (shown(text)) } @else { code { (shown(&value.to_string())) } } }

@@ -11,6 +11,9 @@ use crate::{
     text::{amount, moment, number, percent, shown, span},
 };
 
+/// Keys of a quota that are listed: those with the highest usage.
+const KEYS: usize = 25;
+
 #[derive(Deserialize)]
 pub(crate) struct Listed {
     throttle: String,
@@ -109,7 +112,7 @@ fn usage(Quotas { quotas }: &Quotas, form: &Token) -> Markup {
                 div .scroll tabindex="0" role="region" aria-label={ "Usage of " (shown(&quota.name)) } { table {
                     caption .visually-hidden { "Usage of " (shown(&quota.name)) ", the highest first" }
                     thead { tr { th scope="col" { "Key" } th scope="col" { "Hour" } th scope="col" { "Day" } th scope="col" { "Month" } th scope="col" { span .visually-hidden { "Act" } } } }
-                    tbody { @for row in &quota.most { tr {
+                    tbody { @for row in quota.most.iter().take(KEYS) { tr {
                         th scope="row" { @match &row.label { Some(label) => (shown(label)), None => code { (row.key.get(..12).unwrap_or(&row.key)) "…" } } }
                         @for used in [&row.hour, &row.day, &row.month] { td { @match used {
                             Some(Used { used, limit }) => { (chart::bar(&[(if used >= limit { "refused" } else { "passed" }, *used)], *limit)) small { (number(*used)) " of " (number(*limit)) " (" (percent(*used, *limit)) ")" } },
@@ -119,6 +122,8 @@ fn usage(Quotas { quotas }: &Quotas, form: &Token) -> Markup {
                     } } }
                 } }
             }
+            @let left = quota.keys.saturating_sub(u64::try_from(quota.most.len().min(KEYS)).unwrap_or_default());
+            @if left > 0 { p .faint { "And " (amount(left, "key")) " with less usage: " code { "mantlet quotas" } "." } }
         }
     }
 }

@@ -76,10 +76,10 @@ fn figures(history: &History, now: i64) -> Markup {
             @if sample.is_measured {
                 (figure("Requests a second", &short.map_or_else(|| "…".to_owned(), |column| a_second(column.requests, column.seconds)), "last 20 s", ""))
                 @for (name, permille) in [("Half take", 500), ("95 of 100 take", 950), ("99 of 100 take", 990)] {
-                    (figure(name, &of(permille).unwrap_or_else(|| "–".to_owned()), "last 5 min, app and gate", ""))
+                    (figure(name, &of(permille).unwrap_or_else(|| "–".to_owned()), "app and gate, last 5 min", ""))
                 }
                 @let errors = long.map_or(0, |column| column.errors);
-                (figure("Errors of the server", &percent(errors, long.map_or(0, |column| column.requests)), "last 5 min", if errors > 0 { "bad" } else { "" }))
+                (figure("App errors", &percent(errors, long.map_or(0, |column| column.requests)), "last 5 min", if errors > 0 { "bad" } else { "" }))
             }
             (figure("Refused", &long.map_or_else(|| "…".to_owned(), |column| number(column.refused)), "last 5 min", ""))
             @if let Some(active) = sample.active { (figure("Under way", &number(active), "requests", "")) }
@@ -158,7 +158,7 @@ fn operations(sample: &Sample) -> Markup {
                 @if rows.is_empty() { tr { td colspan="7" { "No request yet." } } }
             }
         } }
-        @if left > 0 { p .faint { "And " (amount(u64::try_from(left).unwrap_or_default(), "operation")) " with fewer requests: `mantlet metrics`." } }
+        @if left > 0 { p .faint { "And " (amount(u64::try_from(left).unwrap_or_default(), "operation")) " with fewer requests: " code { "mantlet metrics" } "." } }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     figures::Sample,
     frame::{difference, note, prose},
     reasons,
-    text::{amount, moment, number, percent, shown},
+    text::{amount, moment, number, percent, sentence, shown},
     traffic::{OfCode, Outcome, Traffic},
 };
 
@@ -118,9 +118,9 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
             div .cardhead {
                 h2 id=(id) { code { (shown(code)) } }
                 p .count { b .reported { (number(count)) } " reported" }
-                (chart::spark(&of.bars, &format!("{} in the last hour", amount(of.bars.iter().sum(), "time"))))
+                (chart::spark(&of.bars, "reported", &format!("{} in the last hour", amount(of.bars.iter().sum(), "time"))))
             }
-            @if let Some(paragraph) = paragraph { p { (prose(&paragraph.meaning)) "." } }
+            @if let Some(paragraph) = paragraph { p { (prose(&sentence(&paragraph.meaning))) "." } }
             p .sentence {
                 "Enforced, it would have refused " b { (number(count)) }
                 @if sample.is_measured { " of " (amount(whole, "request")) " (" (percent(count, whole)) ")" }
@@ -145,6 +145,8 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
 }
 
 fn operations(Agreement { operations }: &Agreement) -> Markup {
+    let seen: Vec<_> = operations.iter().filter(|operation| operation.all() > 0).collect();
+    let unseen = operations.len() - seen.len();
     let offered: Vec<_> =
         operations.iter().filter(|operation| operation.is_offered()).map(Operation::lines).collect();
     html! {
@@ -152,7 +154,7 @@ fn operations(Agreement { operations }: &Agreement) -> Markup {
             p .empty { "The gate refuses invalid input of every operation itself, or no contract is in force." }
         } @else {
             p { "Code before these operations may change a request or refuse it first, so the app judges their input. The gate compares." }
-            div .scroll tabindex="0" role="region" aria-label="Input that is left to the app" { table {
+            @if !seen.is_empty() { div .scroll tabindex="0" role="region" aria-label="Input that is left to the app" { table {
                 caption { "How often the gate and the app agreed" }
                 thead { tr {
                     th scope="col" { "Operation" }
@@ -162,7 +164,7 @@ fn operations(Agreement { operations }: &Agreement) -> Markup {
                     th scope="col" .number { "Missed" }
                     th scope="col" .number { "App first" }
                 } }
-                tbody { @for operation in operations { tr {
+                tbody { @for operation in &seen { tr {
                     th scope="row" { code { (operation.methods.join(",")) " " (shown(&operation.path)) } }
                     td .wide { (chart::bar(&[("passed", operation.agreed()), ("refused", operation.against()), ("changed", operation.missed + operation.refused_first)], operation.all())) }
                     td .number { (number(operation.agreed())) }
@@ -170,7 +172,8 @@ fn operations(Agreement { operations }: &Agreement) -> Markup {
                     td .number { (number(operation.missed)) }
                     td .number { (number(operation.refused_first)) }
                 } } }
-            } }
+            } } }
+            @if unseen > 0 { p .faint { "And " (amount(u64::try_from(unseen).unwrap_or_default(), "operation")) " without a request yet." } }
             @if !offered.is_empty() {
                 h3 { "Agreed often, and never contradicted" }
                 (difference(&offered.join("\n\n")))

@@ -8,7 +8,7 @@ use crate::{
     figures::Sample,
     frame::{difference, prose, records},
     reasons,
-    text::{amount, moment, number, shown},
+    text::{amount, moment, number, sentence, shown},
     traffic::{OfCode, Outcome, Traffic},
 };
 
@@ -43,18 +43,18 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
             div .cardhead {
                 h2 id=(id) { code { (shown(code)) } }
                 p .count { b class=(word) { (number(count)) } " " (word) }
-                (chart::spark(&of.bars, &format!("{} in the last hour", amount(of.bars.iter().sum(), "time"))))
+                (chart::spark(&of.bars, word, &format!("{} in the last hour", amount(of.bars.iter().sum(), "time"))))
             }
             @if let Some(paragraph) = paragraph {
-                p { (prose(&paragraph.meaning)) "." }
-                p .advice { b { "What to do: " } (prose(&paragraph.advice)) "." }
+                p { (prose(&sentence(&paragraph.meaning))) "." }
+                p .advice { b { "What to do: " } (prose(&sentence(&paragraph.advice))) "." }
             }
             p .faint {
                 (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) " · since the gate started: " (number(since_start.refused)) " refused, " (number(since_start.reported)) " reported · "
                 (records("code", code, "all records"))
             }
             details id={ "more-" (code) } {
-                summary { "Routes, requests and the line that would change it" }
+                summary { "Operations, requests and the line that would change it" }
                 @if !of.remedies.is_empty() {
                     h3 { "To let it pass" }
                     @for (line, _) in of.remedies.iter().take(LINES) { (difference(line)) }
@@ -74,7 +74,7 @@ pub(super) fn routes(of: &OfCode<'_>) -> Markup {
         @if !of.routes.is_empty() {
             table .small {
                 caption { "Where" }
-                thead .visually-hidden { tr { th scope="col" { "Route" } th scope="col" { "Picture" } th scope="col" { "Count" } } }
+                thead .visually-hidden { tr { th scope="col" { "Operation" } th scope="col" { "Picture" } th scope="col" { "Count" } } }
                 tbody { @for (route, count) in of.routes.iter().take(ROUTES) {
                     tr {
                         th scope="row" { code { (shown(route)) } }
