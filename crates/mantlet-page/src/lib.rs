@@ -14,6 +14,7 @@
 //!
 //! To mind: the page is for the loopback address. It has no TLS of its own.
 
+mod answer;
 mod chart;
 mod doors;
 mod figures;

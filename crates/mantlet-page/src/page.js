@@ -59,7 +59,10 @@
       if (same) same.open = true;
     }
     addCopyButtons(part);
-    if (old.innerHTML !== part.innerHTML || old.className !== part.className) old.replaceWith(part);
+    if (old.innerHTML === part.innerHTML && old.className === part.className) return;
+    const places = Array.from(old.querySelectorAll(".scroll"), (one) => one.scrollLeft);
+    old.replaceWith(part);
+    part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] || 0; });
   };
 
   const look = async () => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, Limited};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use maud::Markup;
 use serde_json::Value;
 
 use crate::{
+    answer::{Answer, Fields},
     doors::{Doors, Said, TICKET_LIFE, Token},
     figures::{EVERY, History, Sample},
     frame::{self, Frame, View},
@@ -34,22 +35,6 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 const ICON: &str = include_str!("icon.svg");
 
-/// Nothing but what lies beside the page, and no page around it. `Referrer-Policy` is `same-origin`: with
-/// `no-referrer` browsers send `Origin: null` with forms, and there would be nothing to judge them by.
-const HEADERS: [(&str, &str); 8] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
-    ("cache-control", "no-store"),
-    ("referrer-policy", "same-origin"),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
-];
-
 /// The operator's page.
 pub struct Page<S> {
     source: S,
@@ -58,57 +43,6 @@ pub struct Page<S> {
     doors: Mutex<Doors>,
     history: Mutex<History>,
     traffic: Mutex<Traffic>,
-}
-
-/// A response before it has the headers of all.
-struct Answer {
-    status: StatusCode,
-    kind: &'static str,
-    body: Vec<u8>,
-    extra: Vec<(header::HeaderName, String)>,
-}
-
-impl Answer {
-    fn page(status: StatusCode, body: String) -> Self {
-        Self { status, kind: "text/html; charset=utf-8", body: body.into(), extra: Vec::new() }
-    }
-
-    fn file(kind: &'static str, body: &str) -> Self {
-        Self { status: StatusCode::OK, kind, body: body.into(), extra: Vec::new() }
-    }
-
-    fn elsewhere(place: String) -> Self {
-        let extra = vec![(header::LOCATION, place)];
-        Self { extra, ..Self::page(StatusCode::SEE_OTHER, String::new()) }
-    }
-}
-
-impl From<Refused> for Answer {
-    fn from(refused: Refused) -> Self {
-        let mut answer = Self::page(refused.status, frame::refusal(refused));
-        if refused.status == StatusCode::METHOD_NOT_ALLOWED {
-            answer.extra.push((header::ALLOW, "GET, POST".to_owned()));
-        }
-        answer
-    }
-}
-
-/// What has the parameters of a query or of a form.
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn read(text: &str) -> Self {
-        let decoded = |text: &str| {
-            let text = text.replace('+', " ");
-            percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
-        };
-        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-        Self(pairs.map(|(name, value)| (decoded(name), decoded(value))).collect())
-    }
-
-    fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.trim())
-    }
 }
 
 impl<S: Source> Page<S> {
@@ -152,21 +86,7 @@ impl<S: Source> Page<S> {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        let answer = self.answer(&head, body).await.unwrap_or_else(Answer::from);
-        let mut response = Response::new(Full::from(answer.body));
-        *response.status_mut() = answer.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.kind));
-        for (name, value) in HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        for (name, value) in answer.extra {
-            // All of them are made here, of letters and digits.
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        }
-        response
+        self.answer(&head, body).await.unwrap_or_else(Answer::from).into()
     }
 
     async fn answer<B>(&self, head: &Parts, body: B) -> Result<Answer, Refused>

@@ -82,7 +82,10 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        UpTo::{Bound, More},
+        *,
+    };
 
     #[test]
     fn a_percentile_is_the_bound_of_its_bucket() {
@@ -92,7 +95,6 @@ mod tests {
         latency.0[6] = 1;
         latency.0[14] = 1;
         let found = [500, 950, 980, 990, 1_000].map(|permille| latency.percentile(permille).unwrap());
-        use UpTo::{Bound, More};
         assert_eq!(found, [Bound(0.005), Bound(0.005), Bound(0.005), Bound(0.25), More]);
     }
 

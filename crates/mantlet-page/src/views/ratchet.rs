@@ -76,7 +76,7 @@ pub(crate) fn view(
 ) -> Markup {
     let of = traffic.by_code(&[Outcome::Reported], now);
     let mut codes: Vec<_> = of.iter().collect();
-    codes.sort_by_key(|(code, of)| std::cmp::Reverse((would_refuse(code, of, sample), of.clients)));
+    codes.sort_by_key(|(code, of)| std::cmp::Reverse((would_act(code, of, sample).0, of.clients)));
     html! {
         p .lead {
             "What is only reported today. Each part says what enforcing would have refused, and has the lines that enforce it. Copy them into your configuration: this page edits no file."
@@ -98,14 +98,17 @@ pub(crate) fn view(
     }
 }
 
-/// How many requests: what the gate has counted since it started, or what the log has of it.
-fn would_refuse(code: &str, of: &OfCode<'_>, sample: &Sample) -> u64 {
-    sample.decided.get(code).map_or(of.reported, |decided| decided.reported)
+/// How often: as the gate has counted since it started; or else, as the log has it.
+fn would_act(code: &str, of: &OfCode<'_>, sample: &Sample) -> (u64, bool) {
+    let counted = sample.decided.get(code).map(|decided| decided.reported).filter(|count| *count > 0);
+    (counted.unwrap_or(of.reported), counted.is_some())
 }
 
 fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
     let paragraph = reasons::of(code);
-    let count = would_refuse(code, of, sample);
+    let (count, is_counted) = would_act(code, of, sample);
+    let is_response = paragraph.is_some_and(|paragraph| matches!(paragraph.stop, "Responses" | "Cookies"));
+    let act = if is_response { "changed" } else { "refused" };
     let id = format!("code-{code}");
     let whole = sample.requests.max(count);
     // The gate reports these once for each place, and not each request.
@@ -122,13 +125,14 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
             }
             @if let Some(paragraph) = paragraph { p { (prose(&sentence(&paragraph.meaning))) "." } }
             p .sentence {
-                "Enforced, it would have refused " b { (number(count)) }
-                @if sample.is_measured { " of " (amount(whole, "request")) " (" (percent(count, whole)) ")" }
-                " since the gate started, of " (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) "."
+                "Enforced, it would have " (act) " " b { (number(count)) }
+                @if sample.is_measured && is_counted { " of " (amount(whole, if is_response { "response" } else { "request" })) " (" (percent(count, whole)) ")" }
+                @if is_counted { " since the gate started" } @else { " in these records" }
+                ". It is about " (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) " in the last records."
                 @if is_once { " The gate reports this once for each place, so it is at least so many." }
-                @if let Some(since) = of.since { " First reported, in these records, at " (moment(since)) "." }
+                @if let Some(since) = of.since { " The first of these records is of " (moment(since)) "." }
             }
-            @if sample.is_measured { (chart::bar(&[("reported", count)], whole)) }
+            @if sample.is_measured && is_counted { (chart::bar(&[("reported", count)], whole)) }
             details id={ "more-" (code) } {
                 summary { "The lines that enforce it, and the last requests" }
                 @if of.remedies.is_empty() { p .faint { "The records name no line that enforces it." } }
