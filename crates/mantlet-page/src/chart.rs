@@ -86,7 +86,7 @@ pub(crate) fn durations(columns: &[Option<Column>], minutes: i64) -> Markup {
     html! {
         figure .chart {
             figcaption {
-                b { "How long requests took" }
+                b { "How long requests took, app and gate" }
                 span .key { span .swatch .some {} "some" span .swatch .most {} "most" }
                 span .key { span .swatch .p95 {} "95 of 100" }
             }
@@ -285,15 +285,15 @@ fn place(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn column(requests: u64, refused: u64) -> Option<Column> {
+    fn column(requests: u64, refused: u64) -> Column {
         let mut latency = Latency::default();
         latency.0[0] = requests;
-        Some(Column { requests, refused, latency, seconds: 10, ..Column::default() })
+        Column { requests, refused, latency, seconds: 10, ..Column::default() }
     }
 
     #[test]
     fn a_chart_says_in_words_what_it_shows() {
-        let columns = [None, column(0, 0), column(1_000, 100), column(20, 0)];
+        let columns = [None, Some(column(0, 0)), Some(column(1_000, 100)), Some(column(20, 0))];
         let chart = requests(&columns, 15).into_string();
         assert!(chart.contains("At most 100, last 2."), "{chart}");
         assert!(chart.contains("class=\"refused\" x=\"16\""), "{chart}");

@@ -54,7 +54,7 @@ pub(crate) fn view(history: &History, now: i64) -> Markup {
         }
         section aria-labelledby="stops" {
             h2 #stops { "The road" }
-            div #road data-part { (chart::road(&stops(sample), sample.is_measured.then_some(sample.requests))) }
+            div #road data-part .scroll tabindex="0" role="region" aria-label="Stops of the road" { (chart::road(&stops(sample), sample.is_measured.then_some(sample.requests))) }
         }
         @if sample.is_measured {
             section aria-labelledby="busy" {
@@ -76,7 +76,7 @@ fn figures(history: &History, now: i64) -> Markup {
             @if sample.is_measured {
                 (figure("Requests a second", &short.map_or_else(|| "…".to_owned(), |column| a_second(column.requests, column.seconds)), "last 20 s", ""))
                 @for (name, permille) in [("Half take", 500), ("95 of 100 take", 950), ("99 of 100 take", 990)] {
-                    (figure(name, &of(permille).unwrap_or_else(|| "–".to_owned()), "app and gate, last 5 min", ""))
+                    (figure(name, &of(permille).unwrap_or_else(|| "–".to_owned()), "last 5 min", ""))
                 }
                 @let errors = long.map_or(0, |column| column.errors);
                 (figure("App errors", &percent(errors, long.map_or(0, |column| column.requests)), "last 5 min", if errors > 0 { "bad" } else { "" }))

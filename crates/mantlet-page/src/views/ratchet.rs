@@ -141,7 +141,7 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                     (difference(line))
                 }
                 @if of.remedies.len() > LINES { p .faint { "And " (of.remedies.len() - LINES) " other lines, for other operations." } }
-                (routes(of))
+                (routes(of, "reported"))
                 (last(of))
             }
         }

@@ -60,7 +60,7 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                     @for (line, _) in of.remedies.iter().take(LINES) { (difference(line)) }
                     @if of.remedies.len() > LINES { p .faint { "And " (of.remedies.len() - LINES) " other lines, for other operations." } }
                 } @else { p .faint { "No line of configuration would change it." } }
-                (routes(of))
+                (routes(of, word))
                 (last(of))
             }
         }
@@ -68,7 +68,7 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
 }
 
 /// The routes of a code, with bars.
-pub(super) fn routes(of: &OfCode<'_>) -> Markup {
+pub(super) fn routes(of: &OfCode<'_>, class: &str) -> Markup {
     let most = of.routes.first().map_or(0, |(_, count)| *count);
     html! {
         @if !of.routes.is_empty() {
@@ -78,7 +78,7 @@ pub(super) fn routes(of: &OfCode<'_>) -> Markup {
                 tbody { @for (route, count) in of.routes.iter().take(ROUTES) {
                     tr {
                         th scope="row" { code { (shown(route)) } }
-                        td .wide { (chart::bar(&[("refused", *count)], most)) }
+                        td .wide { (chart::bar(&[(class, *count)], most)) }
                         td .number { (number(*count)) }
                     }
                 } }
