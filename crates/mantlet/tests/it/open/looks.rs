@@ -45,7 +45,7 @@ fn axe_core_has_no_serious_finding_in_light_and_dark_wide_and_narrow() {
             let found = browser.run(JUDGE);
             assert!(found["passes"].as_u64().is_some_and(|passes| passes > 10), "{view}: {found:#}");
             assert_eq!(found["violations"], json!([]), "{view}, {scheme}: {found:#}");
-            let fits = browser.evaluate("document.documentElement.scrollWidth <= innerWidth");
+            let fits = browser.evaluate(&format!("document.documentElement.scrollWidth <= {width}"));
             assert_eq!(fits, Value::Bool(true), "{view} is wider than a screen of {width}");
         }
     }
