@@ -21,7 +21,7 @@ const HOUSES: [House; 3] = [
     },
     House { folder: &["figures"], floors: &[&["latency", "text"], &["sample"], &["history"]], imports: 4 },
     House {
-        folder: &["answer", "views"],
+        folder: &["views"],
         floors: &[&["audit", "bans", "contract", "now", "objects", "refusals", "sessions"], &["ratchet"]],
         imports: 1,
     },
