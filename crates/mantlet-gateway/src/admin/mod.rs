@@ -15,7 +15,7 @@ mod socket;
 mod trouble;
 
 pub(crate) use self::server::serve;
-pub use self::{client::ask, socket::Admin};
-
-/// How the operator's page names itself, so that the records of its acts say where they came from.
-pub const PAGE: &str = "mantlet-page";
+pub use self::{
+    client::ask,
+    socket::{Admin, PAGE},
+};

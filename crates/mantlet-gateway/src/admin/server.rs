@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{
-    PAGE, bans, keys, quotas, sessions,
-    socket::{Admin, PATIENCE},
+    bans, keys, quotas, sessions,
+    socket::{Admin, PAGE, PATIENCE},
     trouble::{Trouble, no_method},
 };
 use crate::{
