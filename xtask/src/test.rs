@@ -21,7 +21,7 @@ the command says what is missing and fails: no test is skipped in silence.
   SQLAlchemy of the Python package `mantlet` (target/python/oldest-sdk): from the system, pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec and Pebble (target/tools)
   oidc-provider, an OIDC provider (target/tools), and Node, which runs it (target/python/lint)
-  Chromium
+  Chromium, and axe-core (target/tools), which judges how accessible a page is
   testssl.sh
   Redis
   PostgreSQL
@@ -49,6 +49,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let h2spec = tools::h2spec()?;
     let pebble = tools::pebble()?;
     let provider = tools::oidc_provider()?;
+    let axe_core = tools::axe_core()?;
     let chromium = tools::chromium()?;
     let testssl = tools::program(&["testssl", "testssl.sh"], "testssl.sh")?;
     let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
@@ -69,6 +70,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_NODE", &provider.node);
         tests.env("MANTLET_TEST_OIDC_PROVIDER", &provider.modules);
+        tests.env("MANTLET_TEST_AXE_CORE", &axe_core);
         tests.env("MANTLET_TEST_CHROMIUM", &chromium);
         tests.env("MANTLET_TEST_TESTSSL", &testssl);
         tests.env("MANTLET_TEST_REDIS", &redis);

@@ -29,7 +29,7 @@ mod client;
 pub mod scrape;
 
 mod shared;
-mod small_server;
+pub mod small_server;
 
 mod issuers;
 mod keys;

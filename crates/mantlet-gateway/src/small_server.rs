@@ -1,13 +1,13 @@
 //! A server for an operator or a program of theirs: few connections at once, each with one request and little
 //! time.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
     body::{Body, Incoming},
     server,
-    service::Service,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -16,19 +16,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::shared::Shared;
-
 /// Connections at once.
 const MOST: usize = 16;
 /// Largest head of a request.
 const MAX_HEAD: usize = 16 << 10;
 
 /// Takes connections for as long as it is polled. A client that is too slow is cut off.
-pub(crate) async fn serve<S, C>(
+pub async fn serve<S, C>(
     mut accept: impl AsyncFnMut() -> io::Result<S>,
-    shared: &Arc<Shared>,
     patience: Duration,
-    converse: impl Fn(S, Arc<Shared>) -> C,
+    converse: impl Fn(S) -> C,
 ) where
     C: Future<Output = ()> + Send + 'static,
 {
@@ -41,7 +38,7 @@ pub(crate) async fn serve<S, C>(
         }
         match accept().await {
             Ok(stream) => {
-                let conversation = converse(stream, Arc::clone(shared));
+                let conversation = converse(stream);
                 under_way.spawn(async move { drop(timeout(patience, conversation).await) });
             }
             // Most likely no file descriptors are left.
@@ -51,13 +48,17 @@ pub(crate) async fn serve<S, C>(
 }
 
 /// Answers the one request of a connection.
-pub(crate) async fn converse<S, V, B>(stream: S, service: V)
+pub async fn converse<S, F, B>(stream: S, answer: impl Fn(Request<Incoming>) -> F)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
-    V: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    F: Future<Output = Response<B>>,
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let service = service_fn(|request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let connection = server::conn::http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)

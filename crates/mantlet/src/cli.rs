@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Quotas(QuotasArguments),
     /// Verify, search, follow and export the audit log
     Audit(AuditArguments),
+    /// Show a running Mantlet as a page, on this machine alone
+    Open(OpenArguments),
     /// Show the metrics of a running Mantlet
     Metrics(MetricsArguments),
     /// Tell which secrets of the configuration exist, without showing them
@@ -725,6 +727,28 @@ pub(crate) enum QuotasAction {
 pub(crate) struct MetricsArguments {
     #[command(flatten)]
     pub(crate) running: Running,
+}
+
+/// Show a running Mantlet as a page, on this machine alone
+///
+/// Serves the page on the loopback address for as long as it runs, and prints an address that opens it once. Asks the
+/// Mantlet that runs with this configuration, through the admin socket in its state folder, and reads its audit log. To
+/// look at a Mantlet on another machine, run it there, and `ssh -L 7070:127.0.0.1:7070`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet open
+  mantlet open --browser
+  mantlet open --port 7070")]
+pub(crate) struct OpenArguments {
+    /// The port on 127.0.0.1 [default: a free one]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+    /// Open the page in a browser
+    #[arg(long)]
+    pub(crate) browser: bool,
+    /// Configuration file [default: mantlet.toml, then [tool.mantlet] in pyproject.toml]
+    #[arg(long, short, value_name = "FILE", env = "MANTLET_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Which Mantlet is asked: the one that runs with this configuration.

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Objects(arguments) => command::objects::objects(&arguments),
         Command::Keys(arguments) => command::keys::keys(&arguments),
         Command::Bans(arguments) => command::bans::bans(&arguments),
+        Command::Open(arguments) => command::open::open(&arguments),
         Command::Metrics(arguments) => command::metrics::metrics(&arguments),
         Command::Secrets(arguments) => command::secrets::secrets(&arguments),
         Command::Audit(arguments) => command::audit::audit(&arguments),

@@ -107,12 +107,18 @@ const HOUSES: [House; 8] = [
                 "sessions",
                 "throttles",
             ],
+            &["open"],
         ],
         imports: 5,
     },
     House {
         folder: &["command", "audit"],
-        floors: &[&["filter", "log", "present"], &["export", "prove", "search", "verify"], &["tail"]],
+        floors: &[
+            &["filter", "log", "present"],
+            &["export", "prove", "search", "verify"],
+            &["tail"],
+            &["follow"],
+        ],
         imports: 8,
     },
 ];

@@ -70,6 +70,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, for another place than the terminal.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     pub(crate) fn report(self) -> ExitCode {
         say(format!("error: {}", self.message));
         ExitCode::from(self.code)

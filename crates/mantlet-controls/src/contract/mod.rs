@@ -42,6 +42,7 @@
 pub mod agreement;
 mod config;
 mod input;
+mod overview;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,6 +50,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use mantlet_contract::routes::{Found, HttpRoute, Roots, Start, Veil, Visibility, Wanted};
 
 pub use config::{Config, InputOrder, MissingContentType, RouteConfig, Trust, Unknown, UnprovenInput};
+pub use overview::Standing;
 
 use self::agreement::Judged;
 

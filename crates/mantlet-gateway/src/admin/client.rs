@@ -16,19 +16,21 @@ use crate::fetch;
 const MAX_ANSWER: usize = 64 << 20;
 
 /// Sends a request to the Mantlet at this socket, for a path of these segments and a query of these
-/// parameters. The response is JSON, and so is an error.
+/// parameters. The response is JSON, and so is an error. Records of acts name the `program`, if it is known.
 pub async fn ask(
     socket: &Path,
+    program: Option<&'static str>,
     method: Method,
     segments: &[&str],
     parameters: &[(&str, &str)],
 ) -> io::Result<(StatusCode, Value)> {
-    let asked = timeout(PATIENCE, exchange(socket, method, segments, parameters)).await;
+    let asked = timeout(PATIENCE, exchange(socket, program, method, segments, parameters)).await;
     asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn exchange(
     socket: &Path,
+    program: Option<&'static str>,
     method: Method,
     segments: &[&str],
     parameters: &[(&str, &str)],
@@ -53,6 +55,9 @@ async fn exchange(
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().map_err(io::Error::other)?;
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("mantlet"));
+    if let Some(program) = program {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(program));
+    }
     let (parts, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
     let body = fetch::read(body, MAX_ANSWER).await.map_err(io::Error::other)?;
     Ok((parts.status, serde_json::from_slice(&body)?))

@@ -15,4 +15,7 @@ mod socket;
 mod trouble;
 
 pub(crate) use self::server::serve;
-pub use self::{client::ask, socket::Admin};
+pub use self::{
+    client::ask,
+    socket::{Admin, PAGE},
+};

@@ -1,13 +1,15 @@
 //! The server at the admin socket.
 
-use std::{borrow::Cow, convert::Infallible, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::body::Incoming;
 use mantlet_controls::{
     Policy, ResponseBody, api_keys,
     audit::{Outcome, Record, Sink},
+    call::Spellings,
+    contract::Rules,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{
     bans, keys, quotas, sessions,
-    socket::{Admin, PATIENCE},
+    socket::{Admin, PAGE, PATIENCE},
     trouble::{Trouble, no_method},
 };
 use crate::{
@@ -39,12 +41,13 @@ pub(crate) async fn serve(admin: Option<&Admin>, shared: &Arc<Shared>) {
         }
     };
     let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    small_server::serve(accept, shared, PATIENCE, |stream, shared| async move {
-        let operator = operator(&stream);
-        let service = service_fn(async |request| {
-            Ok::<_, Infallible>(respond(answered(&request, &operator, &shared).await))
-        });
-        small_server::converse(stream, service).await;
+    small_server::serve(accept, PATIENCE, |stream| {
+        let shared = Arc::clone(shared);
+        async move {
+            let operator = operator(&stream);
+            let answer = async |request| respond(answered(&request, &operator, &shared).await);
+            small_server::converse(stream, answer).await;
+        }
     })
     .await;
 }
@@ -54,8 +57,11 @@ async fn answered(request: &Request<Incoming>, operator: &str, shared: &Shared) 
     let uri = request.uri();
     let outcome = answer(request.method(), uri.path(), uri.query(), shared).await;
     if shared.policy.load().records_actions()
-        && let Some(act) = act(request.method(), uri.path(), uri.query())
+        && let Some(mut act) = act(request.method(), uri.path(), uri.query())
     {
+        if request.headers().get(header::USER_AGENT).is_some_and(|program| program == PAGE) {
+            act.push_str(", on the operator's page");
+        }
         let is_done = if outcome.is_ok() { Outcome::Success } else { Outcome::Failure };
         shared.audit.record(Record::of_operator(&act, operator.to_owned(), is_done, clock::now()));
     }
@@ -99,6 +105,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
         (["agreement"], &Method::GET) => Ok(agreement(&policy)),
+        (["contract"], &Method::GET) => Ok(contract(&policy)),
         (["objects"], &Method::GET) => Ok(objects(&policy)),
         (["metrics"], &Method::GET) => {
             let text = scrape::text(shared, Format::Text);
@@ -130,7 +137,9 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
             sessions::end_of_account(&shared.sessions, &account, keep.as_deref(), audit).await
         }
         (["sessions", id], &Method::DELETE) => sessions::end(&shared.sessions, id, audit).await,
-        (["agreement" | "metrics" | "objects" | "quotas"], _) => Err(no_method(method, path, "GET")),
+        (["agreement" | "contract" | "metrics" | "objects" | "quotas"], _) => {
+            Err(no_method(method, path, "GET"))
+        }
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
         (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
             Err(no_method(method, path, "GET, DELETE"))
@@ -139,8 +148,8 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/keys`, `/keys/{{id}}`, \
-                 `/metrics`, `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
+                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/contract`, `/keys`, \
+                 `/keys/{{id}}`, `/metrics`, `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),
     }
@@ -192,11 +201,20 @@ fn objects(policy: &Policy) -> Value {
 /// How the app responded to input that was judged and passed on.
 fn agreement(policy: &Policy) -> Value {
     let contract = policy.contract.in_force();
-    let operations = contract.as_ref().map(|contract| {
-        contract.agreement(|method, path| {
-            let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-            policy.routes.of(&method, mantlet_controls::call::Spellings::one(path)).rules
-        })
-    });
+    let operations =
+        contract.as_ref().map(|contract| contract.agreement(|method, path| rules_of(policy, method, path)));
     json!({ "contract": contract.is_some(), "operations": operations.unwrap_or_default() })
+}
+
+/// The operations of the app, each with what becomes of its invalid input.
+fn contract(policy: &Policy) -> Value {
+    let contract = policy.contract.in_force();
+    let operations =
+        contract.as_ref().map(|contract| contract.overview(|method, path| rules_of(policy, method, path)));
+    json!({ "contract": contract.is_some(), "operations": operations.unwrap_or_default() })
+}
+
+fn rules_of(policy: &Policy, method: &str, path: &str) -> Rules {
+    let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+    policy.routes.of(&method, Spellings::one(path)).rules
 }

@@ -16,6 +16,8 @@ use std::{
 
 use crate::guarded;
 
+/// How the operator's page names itself, so that the records of its acts say where they came from.
+pub const PAGE: &str = "mantlet-page";
 /// Longest path of a socket, in bytes; Linux takes 107, macOS 103.
 const MAX_PATH: usize = 100;
 /// Time for a request and its response.

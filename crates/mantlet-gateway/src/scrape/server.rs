@@ -1,7 +1,6 @@
 //! The port where metrics are served: `GET` and `HEAD /metrics` over HTTP/1.1, and nothing else.
 
 use std::{
-    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener as StdTcpListener},
     sync::Arc,
@@ -10,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::body::Incoming;
 use mantlet_controls::ResponseBody;
 use tokio::net::TcpListener;
 
@@ -50,9 +49,11 @@ pub(crate) async fn serve(scrapes: Option<&Scrapes>, shared: &Arc<Shared>) {
         }
     };
     let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    small_server::serve(accept, shared, PATIENCE, |stream, shared| async move {
-        let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request, &shared)));
-        small_server::converse(stream, service).await;
+    small_server::serve(accept, PATIENCE, |stream| {
+        let shared = Arc::clone(shared);
+        async move {
+            small_server::converse(stream, async |request| respond(&request, &shared)).await;
+        }
     })
     .await;
 }

@@ -18,33 +18,93 @@ use crate::{
     state,
 };
 
-/// The Mantlet that runs with a configuration.
+/// Where the Mantlet that runs with a configuration is asked.
 #[derive(Debug)]
-pub(super) struct Client {
-    socket: PathBuf,
+pub(super) struct Socket {
+    path: PathBuf,
     /// Where to run this if no Mantlet answers.
     place: String,
+}
+
+impl Socket {
+    pub(super) fn of(running: &Running) -> Result<Self, Failure> {
+        let loaded = Reader::of_file(running.config.clone())
+            .load()
+            .map_err(|mistakes| Failure::usage(summary(&mistakes, "no request was sent")))?;
+        let path = loaded.config.admin.path(&loaded.config.state_folder).ok_or_else(|| {
+            Failure::usage(
+                "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
+            )
+        })?;
+        let place = state::where_to_run(&loaded.config.state_folder, running.config.as_deref());
+        Ok(Self { path: state::absolute(&path), place })
+    }
+
+    /// Asks as a program that the records of its acts name.
+    pub(super) async fn ask_as(
+        &self,
+        program: &'static str,
+        method: Method,
+        segments: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        let asked = self.exchange(Some(program), method, segments, parameters).await;
+        asked.map_err(|error| self.no_answer(&error)).and_then(|answer| answer)
+    }
+
+    async fn exchange(
+        &self,
+        program: Option<&'static str>,
+        method: Method,
+        segments: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> io::Result<Result<Value, Failure>> {
+        let (status, answer) = admin::ask(&self.path, program, method, segments, parameters).await?;
+        if status.is_success() {
+            return Ok(Ok(answer));
+        }
+        let why = answer.get("error").and_then(Value::as_str);
+        let why = why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned);
+        Ok(Err(Failure::new(why)))
+    }
+
+    /// What to say if there is no answer.
+    fn no_answer(&self, error: &io::Error) -> Failure {
+        let socket = self.path.display();
+        Failure::new(match error.kind() {
+            _ if is_away(error) => {
+                format!("no Mantlet answers at `{socket}`\nstart one, or {}", self.place)
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
+            }
+            io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
+            _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
+        })
+    }
+}
+
+/// The Mantlet that runs with a configuration, asked one thing at a time.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: Socket,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
     pub(super) fn of(running: &Running) -> Result<Self, Failure> {
-        let loaded = Reader::of_file(running.config.clone())
-            .load()
-            .map_err(|mistakes| Failure::usage(summary(&mistakes, "no request was sent")))?;
-        let socket = loaded.config.admin.path(&loaded.config.state_folder).ok_or_else(|| {
-            Failure::usage(
-                "the configuration switches the admin socket off\nremove `socket` under `[admin]`, and restart Mantlet",
-            )
-        })?;
-        Self::at(&socket, state::where_to_run(&loaded.config.state_folder, running.config.as_deref()))
+        Self::over(Socket::of(running)?)
     }
 
     /// The one that serves this socket.
     pub(super) fn at(socket: &Path, place: String) -> Result<Self, Failure> {
+        Self::over(Socket { path: state::absolute(socket), place })
+    }
+
+    fn over(socket: Socket) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        Ok(Self { socket: state::absolute(socket), place, runtime })
+        Ok(Self { socket, runtime })
     }
 
     /// Asks for a path of these segments.
@@ -60,7 +120,7 @@ impl Client {
         parameters: &[(&str, &str)],
     ) -> Result<Value, Failure> {
         let asked = self.exchange(method, segments, parameters);
-        asked.map_err(|error| self.no_answer(&error)).and_then(|answer| answer)
+        asked.map_err(|error| self.socket.no_answer(&error)).and_then(|answer| answer)
     }
 
     /// The same; none if no Mantlet runs there.
@@ -73,7 +133,7 @@ impl Client {
         match self.exchange(method, segments, parameters) {
             Ok(answer) => answer.map(Some),
             Err(error) if is_away(&error) => Ok(None),
-            Err(error) => Err(self.no_answer(&error)),
+            Err(error) => Err(self.socket.no_answer(&error)),
         }
     }
 
@@ -83,29 +143,7 @@ impl Client {
         segments: &[&str],
         parameters: &[(&str, &str)],
     ) -> io::Result<Result<Value, Failure>> {
-        let asked = self.runtime.block_on(admin::ask(&self.socket, method, segments, parameters));
-        let (status, answer) = asked?;
-        if status.is_success() {
-            return Ok(Ok(answer));
-        }
-        let why = answer.get("error").and_then(Value::as_str);
-        let why = why.map_or_else(|| format!("unexpected response: {status}"), str::to_owned);
-        Ok(Err(Failure::new(why)))
-    }
-
-    /// What to say if there is no answer.
-    fn no_answer(&self, error: &io::Error) -> Failure {
-        let socket = self.socket.display();
-        Failure::new(match error.kind() {
-            _ if is_away(error) => {
-                format!("no Mantlet answers at `{socket}`\nstart one, or {}", self.place)
-            }
-            io::ErrorKind::PermissionDenied => {
-                format!("`{socket}` belongs to another user\nrun this as the user that Mantlet runs as")
-            }
-            io::ErrorKind::TimedOut => format!("the Mantlet at `{socket}` does not answer; is it stopped?"),
-            _ => format!("cannot reach the Mantlet at `{socket}`: {error}"),
-        })
+        self.runtime.block_on(self.socket.exchange(None, method, segments, parameters))
     }
 }
 

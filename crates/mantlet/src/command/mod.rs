@@ -14,6 +14,7 @@ pub(crate) mod contract;
 pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod objects;
+pub(crate) mod open;
 pub(crate) mod quotas;
 pub(crate) mod rls;
 pub(crate) mod run;

@@ -52,6 +52,7 @@ mod misfits;
 mod objects;
 mod oidc;
 mod oldest;
+mod open;
 mod operations;
 mod order;
 mod origins;

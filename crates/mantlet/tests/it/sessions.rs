@@ -17,10 +17,10 @@ use crate::kit::{
     redis::{Node, Redis},
 };
 
-const HEAD: &str = "{\"mantlet-sessions\":1}\n";
+pub(crate) const HEAD: &str = "{\"mantlet-sessions\":1}\n";
 
 /// A login of an account, with one token.
-fn login(id: u64, account: &str) -> String {
+pub(crate) fn login(id: u64, account: &str) -> String {
     let now = Timestamp::now().as_second();
     let began = Event::Began(SessionFacts {
         id,

@@ -2,6 +2,7 @@
 
 mod export;
 mod filter;
+mod follow;
 mod log;
 mod present;
 mod prove;
@@ -9,11 +10,15 @@ mod search;
 mod tail;
 mod verify;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
+use mantlet_page::{Proven, Search, Verified};
+use serde_json::Value;
+
+pub(super) use self::follow::Follow;
 use self::log::Log;
 use crate::{
-    cli::{AuditAction, AuditArguments},
+    cli::{AuditAction, AuditArguments, AuditFilter},
     say::Failure,
 };
 
@@ -33,4 +38,33 @@ pub(crate) fn audit(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
             export::export(&Log::find(files, config)?, &filter::Filter::of(filter)?, *format)
         }
     }
+}
+
+/// Whether the log of a configuration is as it was written, for the operator's page.
+pub(super) fn verified(config: Option<&Path>) -> Result<Verified, Failure> {
+    verify::of_config(config)
+}
+
+/// A record of it, and its proof.
+pub(super) fn proven(config: Option<&Path>, seq: u64) -> Result<Proven, Failure> {
+    prove::of_config(config, seq)
+}
+
+/// The last records that fit, the newest first.
+pub(super) fn found(config: Option<&Path>, asked: Search) -> Result<Vec<Value>, Failure> {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    let filter = AuditFilter {
+        user: some(asked.user),
+        ip: some(asked.ip),
+        code: some(asked.code),
+        event: some(asked.event),
+        object: some(asked.object),
+        operation: some(asked.operation),
+        request: some(asked.request),
+        session: some(asked.session),
+        outcome: None,
+        since: some(asked.since),
+        until: some(asked.until),
+    };
+    search::of_config(config, &filter::Filter::of(&filter)?, asked.most)
 }

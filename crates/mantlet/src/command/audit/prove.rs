@@ -1,6 +1,6 @@
 //! `mantlet audit prove`: a record with what proves it, and no other record.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use mantlet_audit::{
     Seal,
@@ -9,11 +9,34 @@ use mantlet_audit::{
     tree::{Prover, leaf},
     verify::seal_of,
 };
+use mantlet_page::Proven;
 
 use super::log::Log;
 use crate::say::{Failure, print};
 
 pub(super) fn prove(log: &Log, record: u64) -> Result<ExitCode, Failure> {
+    print(&proof_of(log, record)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A record of the log of a configuration, for the operator's page.
+pub(super) fn of_config(config: Option<&Path>, record: u64) -> Result<Proven, Failure> {
+    let log = Log::find(&[], config)?;
+    let mut found = None;
+    log.lines(|_, _, line| {
+        if read_seq(line).is_some_and(|(seq, _)| seq == record) {
+            found = serde_json::from_slice(line).ok();
+        }
+        Ok(found.is_none())
+    })?;
+    let proof = proof_of(&log, record);
+    match found {
+        Some(record) => Ok(Proven { record, proof: proof.map_err(Failure::into_message) }),
+        None => Err(proof.err().unwrap_or_else(|| broken(record))),
+    }
+}
+
+fn proof_of(log: &Log, record: u64) -> Result<String, Failure> {
     if log.parts.is_empty() {
         return Err(Failure::usage("a pipe is read only once: name a file"));
     }
@@ -34,8 +57,7 @@ pub(super) fn prove(log: &Log, record: u64) -> Result<ExitCode, Failure> {
     if Proof::read(&text).is_err() {
         return Err(broken(record));
     }
-    print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(text)
 }
 
 /// The last seal, if it covers the record, and the record's line.

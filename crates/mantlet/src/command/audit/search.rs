@@ -1,9 +1,13 @@
 //! `mantlet audit search`: the records that fit.
 
 use std::{
+    collections::VecDeque,
     io::{self, BufWriter, Write},
+    path::Path,
     process::ExitCode,
 };
+
+use serde_json::Value;
 
 use super::{
     filter::Filter,
@@ -32,15 +36,35 @@ pub(super) fn search(log: &Log, filter: &Filter, json: bool) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
+/// The last records that fit in the log of a configuration, the newest first, for the operator's page.
+pub(super) fn of_config(config: Option<&Path>, filter: &Filter, most: usize) -> Result<Vec<Value>, Failure> {
+    let log = Log::find(&[], config)?;
+    let mut found = VecDeque::new();
+    log.lines(|_, _, line| {
+        if let Some(record) = filter.fits(line).filter(|record| !is_seal(record)) {
+            if found.len() >= most {
+                found.pop_back();
+            }
+            found.push_front(record);
+        }
+        Ok(true)
+    })?;
+    Ok(found.into())
+}
+
+/// Seals come every minute, and say nothing to a person.
+fn is_seal(record: &Value) -> bool {
+    record.get("security_event").is_some_and(|event| event == "log-sealed")
+}
+
 /// Writes a record; false if its reader has seen enough.
 pub(super) fn written(
     output: &mut impl Write,
     line: &[u8],
-    record: &serde_json::Value,
+    record: &Value,
     json: bool,
 ) -> Result<bool, Failure> {
-    // Seals come every minute, and say nothing to a person.
-    if !json && record.get("security_event").is_some_and(|event| event == "log-sealed") {
+    if !json && is_seal(record) {
         return Ok(true);
     }
     let outcome = if json {

@@ -121,7 +121,8 @@ fn last_lines(
     Ok((found, next.unwrap_or(0)))
 }
 
-fn replaced(path: &Path, open: &File, at: u64) -> Option<File> {
+/// The file that has taken the place of one that was renamed or cut.
+pub(super) fn replaced(path: &Path, open: &File, at: u64) -> Option<File> {
     let next = File::open(path).ok()?;
     let (new, old) = (next.metadata().ok()?, open.metadata().ok()?);
     let is_other = (new.dev(), new.ino()) != (old.dev(), old.ino());

@@ -14,6 +14,7 @@ use mantlet_audit::{
     read_seq,
     verify::{Fault, Proven, Verifier, seal_of},
 };
+use mantlet_page::{Tampering, Verified};
 use serde::{Deserialize, Serialize};
 
 use super::{log::Log, present::safe};
@@ -74,11 +75,7 @@ pub(super) fn verify(asked: &AuditVerifyArguments, config: Option<&Path>) -> Res
     if let Some(copy) = copy {
         verifier.expect(copy);
     }
-    let own = log.seals();
-    let has_seals = own.is_some();
-    if let Some(own) = own {
-        verifier.expect_own(own.lines().map_while(Result::ok).filter_map(|line| seal_in(&line)));
-    }
+    let has_seals = expect_own(&log, &mut verifier);
     let fault = judge(&log, &mut verifier)?;
     let report = report_of(fault, &log, verifier.proven(), asked.seals.is_some());
     let is_faulty = report.fault.is_some();
@@ -95,6 +92,39 @@ pub(super) fn verify(asked: &AuditVerifyArguments, config: Option<&Path>) -> Res
         }
     }
     Ok(if is_faulty { ExitCode::from(FAULTY) } else { ExitCode::SUCCESS })
+}
+
+/// The log of a configuration, for the operator's page.
+pub(super) fn of_config(config: Option<&Path>) -> Result<Verified, Failure> {
+    let log = Log::find(&[], config)?;
+    let mut verifier = Verifier::new();
+    expect_own(&log, &mut verifier);
+    let fault = judge(&log, &mut verifier)?;
+    let report = report_of(fault, &log, verifier.proven(), false);
+    let place = |fault: &Found| {
+        let file = fault.file.as_ref()?.display();
+        Some(fault.line.map_or_else(|| file.to_string(), |line| format!("{file}:{line}")))
+    };
+    let fault = report.fault.map(|fault| Tampering { place: place(&fault), what: fault.what });
+    Ok(Verified {
+        log: report.log,
+        fault,
+        files: u64::try_from(report.files.max(1)).unwrap_or_default(),
+        records: report.records,
+        seals: report.seals,
+        sealed: report.sealed,
+        sealed_at: report.sealed_at,
+    })
+}
+
+/// Expects the seals beside the log; false if there are none.
+fn expect_own(log: &Log, verifier: &mut Verifier) -> bool {
+    let own = log.seals();
+    let has_seals = own.is_some();
+    if let Some(own) = own {
+        verifier.expect_own(own.lines().map_while(Result::ok).filter_map(|line| seal_in(&line)));
+    }
+    has_seals
 }
 
 /// Begins at the first file that is here, after the seal before it.

@@ -126,6 +126,14 @@ impl Browser {
         self.wait_until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
+    /// Looks as a reader with this colour scheme, on a screen of this width.
+    pub(crate) fn look_as(&mut self, scheme: &str, width: u32) {
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.ask("Emulation.setEmulatedMedia", &media);
+        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.ask("Emulation.setDeviceMetricsOverride", &screen);
+    }
+
     /// Types into the element that has the focus.
     pub(crate) fn type_text(&mut self, text: &str) {
         self.ask("Input.insertText", &json!({"text": text}));
