@@ -9,7 +9,7 @@ use mantlet_accounts::{Accounts, SealingKeys, accounts::Login, passwords::Cost};
 use crate::kit::{Home, OTHER, PASSWORD, address, later, log_in, mails, now, on_both, open, person, secret};
 
 /// Asks of each kind.
-const ASKS: usize = 1000;
+const ASKS: usize = 500;
 const ACCOUNTS: usize = 100_000;
 
 async fn real(home: &Home) -> Accounts {
