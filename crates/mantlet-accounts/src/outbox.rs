@@ -24,7 +24,7 @@ use crate::{
 pub enum Kind {
     /// Confirm the address of a new account. With a link.
     Verify,
-    /// Somebody registered with the address of this account. With a link to set a new password.
+    /// The address of this account was used to register. With a link to set a new password.
     RegisteredAlready,
     /// Set a new password. With a link.
     Reset,

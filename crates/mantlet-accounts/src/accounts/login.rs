@@ -20,7 +20,7 @@ use crate::{
 /// Wrong codes after which a ticket for the second factor is worth nothing.
 const MOST_TRIES: i64 = 5;
 /// Wrong codes in a row after which no code is taken any more before the password was reset (SP 800-63B-4 section 3.2.2).
-const MOST_FAILURES: i64 = 100;
+pub(super) const MOST_FAILURES: i64 = 100;
 
 /// What a client wants of a login.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -154,10 +154,7 @@ impl Accounts {
         }
         let shown = totp::show(&mut change, &self.keys, now, &row.id, code.expose()).await?;
         if shown == Shown::Nothing {
-            sqlx::query("UPDATE accounts SET factor_failures = factor_failures + 1 WHERE id = $1")
-                .bind(&row.id)
-                .execute(change.on())
-                .await?;
+            count_failure(&mut change, &row.id).await?;
             sqlx::query("UPDATE links SET tries = tries + 1 WHERE digest = $1")
                 .bind(&link.digest)
                 .execute(change.on())
@@ -274,6 +271,15 @@ impl Accounts {
         change.commit().await?;
         Ok(ended)
     }
+}
+
+/// Counts a wrong code.
+pub(super) async fn count_failure(change: &mut Change, account: &str) -> Result<(), Fault> {
+    sqlx::query("UPDATE accounts SET factor_failures = factor_failures + 1 WHERE id = $1")
+        .bind(account)
+        .execute(change.on())
+        .await?;
+    Ok(())
 }
 
 impl Session {

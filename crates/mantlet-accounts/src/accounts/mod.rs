@@ -10,7 +10,7 @@
 //! Defends against an attacker who asks which addresses have accounts, who guesses, who has stolen a session or a link, and
 //! who is quicker with a second request than the first one is done.
 //!
-//! - **Nothing tells addresses apart.** Where anybody may name an address (register, log in, ask for a reset, change to it),
+//! - **Nothing tells addresses apart.** Where a client may name any address (register, log in, ask for a reset, change to it),
 //!   the outcome and the work are the same whether it has an account: one hash, one transaction with the same number of
 //!   writes, one mail. What differs is what the mail says, and that is for the owner of the mailbox alone.
 //! - **Links are read, then used.** `verify`, `reset`, `confirm_address` and `undo_address` are to be called for a POST:
@@ -242,7 +242,7 @@ impl Accounts {
         Ok(Facts { token: Some(token), until: Some(of_millis(after(now, lifetime))), ..Facts::default() })
     }
 
-    /// Forgets what has ended: links, sessions that ended 30 days ago, addresses that nobody can ask back, and accounts whose
+    /// Forgets what has ended: links, sessions that ended 30 days ago, addresses that were given up, and accounts whose
     /// address was never verified. Times of a clock that went ahead are not believed: all of this waits some days.
     async fn sweep(&self, now: Timestamp) -> Result<(), Fault> {
         const DAY: i64 = 24 * 60 * 60 * 1000;

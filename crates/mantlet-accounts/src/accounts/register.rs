@@ -28,12 +28,10 @@ pub enum Registration {
 
 /// Who has an address.
 enum Owner {
-    Nobody,
+    /// It is free.
+    Free,
     /// An account. `is_today` is false while the address is kept for an account that had it before.
-    Account {
-        id: String,
-        is_today: bool,
-    },
+    Account { id: String, is_today: bool },
 }
 
 impl Accounts {
@@ -71,13 +69,13 @@ impl Accounts {
         let mut change = self.store.change().await?;
         let owner = owner(&mut change, now, address).await?;
         let id = match &owner {
-            Owner::Nobody => opaque::id(now),
+            Owner::Free => opaque::id(now),
             Owner::Account { id, .. } => id.clone(),
         };
         change.lock_account(&id).await?;
         let row = read_in(&mut change, &id).await?;
         match (owner, row) {
-            (Owner::Nobody, None) => {
+            (Owner::Free, None) => {
                 let made = insert(&mut change, now, &id, address, (hash, format)).await;
                 if made.as_ref().is_err_and(is_taken) {
                     return Ok(false);
@@ -171,7 +169,7 @@ async fn owner(change: &mut Change, now: Timestamp, address: &Address) -> Result
         .bind(address.key())
         .fetch_optional(change.on())
         .await?;
-    let Some(row) = row else { return Ok(Owner::Nobody) };
+    let Some(row) = row else { return Ok(Owner::Free) };
     let kept_until: Option<i64> = get(&row, "kept_until")?;
     if kept_until.is_some_and(|until| until <= millis(now)) {
         sqlx::query("DELETE FROM addresses WHERE address = $1 AND kept_until = $2")
@@ -179,7 +177,7 @@ async fn owner(change: &mut Change, now: Timestamp, address: &Address) -> Result
             .bind(kept_until)
             .execute(change.on())
             .await?;
-        return Ok(Owner::Nobody);
+        return Ok(Owner::Free);
     }
     Ok(Owner::Account { id: get(&row, "account")?, is_today: kept_until.is_none() })
 }

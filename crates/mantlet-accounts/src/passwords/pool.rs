@@ -52,7 +52,7 @@ impl Pool {
         Ok(Self(sender))
     }
 
-    /// Does work on one of the threads. What nobody waits for any more, because its client has left, is not begun.
+    /// Does work on one of the threads. Where the client has left, the work is not begun.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -66,7 +66,7 @@ impl Child {
 
     /// Kills it (SIGKILL) some time after it has begun a step.
     fn killed_at(mut self, step: &str, delay: Duration) {
-        // Kept until the child is dead: it must not end by itself because nobody listens.
+        // Kept until the child is dead: it must not end by itself because its output is closed.
         let mut output = BufReader::new(self.0.stdout.take().unwrap()).lines().map_while(Result::ok);
         let begun = output.any(|line| line.ends_with(&format!("step {step}")));
         assert!(begun, "the child has never begun `{step}`");

@@ -110,16 +110,17 @@ fn a_second_factor_is_asked_for_and_a_code_is_good_once() {
         assert_eq!((mail.kind, mail.facts.left), (Kind::RecoveryCodeUsed, Some(9)));
         let again = ticket(601).await;
         assert!(matches!(shown(&again, &written, 601).await, Login::Refused), "once");
-        let FactorChange::Done(new) = accounts.new_recovery_codes(&ada, &secret(PASSWORD)).await.unwrap()
-        else {
-            panic!()
-        };
+        let new = accounts.new_recovery_codes(later(660), &ada, &secret(PASSWORD), &written).await.unwrap();
+        assert!(matches!(new, FactorChange::Refused), "a code that was used");
+        let new = accounts.new_recovery_codes(later(660), &ada, &secret(PASSWORD), &code(660)).await.unwrap();
+        let FactorChange::Done(new) = new else { panic!() };
         assert!(matches!(shown(&again, &recovery[4], 601).await, Login::Refused), "replaced");
         assert!(matches!(shown(&again, &new[0], 601).await, Login::In(_)));
-        assert!(matches!(
-            accounts.remove_factor(later(700), &ada, &secret(PASSWORD)).await.unwrap(),
-            FactorChange::Done(())
-        ));
+        let removed =
+            accounts.remove_factor(later(700), &ada, &secret(PASSWORD), &secret("000000")).await.unwrap();
+        assert!(matches!(removed, FactorChange::Refused));
+        let removed = accounts.remove_factor(later(700), &ada, &secret(PASSWORD), &code(700)).await.unwrap();
+        assert!(matches!(removed, FactorChange::Done(())));
         logged_in(&accounts, later(700), "ada@example.com", false).await;
     });
 }

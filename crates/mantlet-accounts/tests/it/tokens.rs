@@ -46,7 +46,7 @@ fn a_token_says_who_by_which_session_and_is_verified_by_the_published_keys() {
             accounts.refresh(later(1), &tokens.refresh).await.unwrap().good().unwrap().tokens.unwrap();
         let (_, other) = verified(&published, &other.access).unwrap();
         assert_ne!(other.jti, claims.jti);
-        // Whoever reads the database cannot sign.
+        // A reader of the database cannot sign.
         let sealed = home.ask("SELECT sealed FROM signing_keys").await;
         let sealed: String = sqlx::Row::get(&sealed[0], 0);
         assert!(sealed.len() > 100 && sealed.contains('.'), "{sealed}");
