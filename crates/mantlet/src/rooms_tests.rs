@@ -42,7 +42,7 @@ const HOUSES: [House; 8] = [
         floors: &[
             &["reference"],
             &["adopted", "app_env", "condition_files", "csrf_keys", "issuer_material", "socket_path"],
-            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls"],
+            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls", "traces"],
             &["schema"],
             &["gate", "read"],
         ],
@@ -66,7 +66,7 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "alone", "certificates", "health", "metrics", "records", "signals"],
+            &["admin", "alone", "certificates", "health", "metrics", "records", "signals", "traces"],
             &["parts"],
             &["events"],
             &["reload", "stop"],

@@ -15,6 +15,7 @@ mod metrics;
 mod shutdown;
 mod store;
 mod tls;
+mod traces;
 
 mod schema;
 
