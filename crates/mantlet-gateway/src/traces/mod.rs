@@ -33,6 +33,7 @@ use self::span::Span;
 pub(crate) use self::span::{AppSpan, OpenSpan};
 
 /// Spans of requests that may wait to be sent (OpenTelemetry's SDKs: 2,048).
+#[cfg(feature = "otlp")]
 const QUEUE: usize = 2048;
 /// How long the end of the gate waits for the last spans to be sent.
 const LAST_WAIT: Duration = Duration::from_secs(3);

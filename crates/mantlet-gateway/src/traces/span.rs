@@ -23,7 +23,6 @@ const MAX_PATH: usize = 512;
 
 /// The ids of a request's spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is sent"))]
 pub(super) struct Ids {
     pub(super) trace: TraceId,
     pub(super) parent: Option<SpanId>,
