@@ -61,7 +61,7 @@ impl Prometheus {
 
     /// What it answers to a question: it must understand it.
     fn ask(&self, path: &str, query: &str) -> Value {
-        let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = query.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
         let (status, body) = self.get(&format!("{path}query={escaped}"));
         let answer: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!((status, &answer["status"]), (200, &"success".into()), "{query}: {answer}");

@@ -229,3 +229,17 @@ fn variables_of_opentelemetry_are_read_where_that_is_asked_for() {
     // The gate stands alone, so the name is its own.
     assert_eq!(span.service, "shop");
 }
+
+#[test]
+fn a_collector_that_comes_back_gets_spans_again() {
+    let mut collector = Collector::start();
+    let gateway = Setup::serve("http://127.0.0.1:9").config(&collector.config()).start();
+    collector.go();
+    Client::connect(gateway.addr()).get("/lost");
+    gateway.wait_for("spans are lost", 1);
+    collector.come();
+    Client::connect(gateway.addr()).get("/found");
+    collector.find("a span", is_for("/found"));
+    gateway.wait_for("the collector takes spans again", 1);
+    assert!(!collector.spans().iter().any(|span| is_for("/lost")(span)));
+}
