@@ -16,16 +16,18 @@ the command says what is missing and fails: no test is skipped in silence.
 
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), for FastAPI apps from elsewhere with
   their clients (target/python/packages), for apps with a login of their own (target/python/identity), and for apps that
-  use the Python package `mantlet` (target/python/sdk)
+  use the Python package `mantlet` (target/python/sdk), and for an app with OpenTelemetry (target/python/traces)
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest) and the oldest
   SQLAlchemy of the Python package `mantlet` (target/python/oldest-sdk): from the system, pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
-  Go, to build h2spec and Pebble (target/tools)
+  Go, to build h2spec, Pebble and an OpenTelemetry collector (target/tools). The collector needs a newer Go than Debian
+  12 has: with that, its tests are left out, and the command says so
   oidc-provider, an OIDC provider (target/tools), and Node, which runs it (target/python/lint)
   Chromium, and axe-core (target/tools), which judges how accessible a page is
   testssl.sh
   Redis
   PostgreSQL
   libfaketime
+  Prometheus
 ";
 
 pub(crate) fn test(flags: Flags) -> Result<()> {
@@ -46,6 +48,12 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     if let Err(error) = &oldest {
         println!("xtask: the tests of the oldest Python are left out: {error:#}");
     }
+    let traces = tools::environment("traces", &root().join("python/requirements-traces.txt"))?;
+    let otelcol = tools::otelcol();
+    if let Err(error) = &otelcol {
+        println!("xtask: the tests with a collector are left out: {error:#}");
+    }
+    let (prometheus, promtool) = tools::prometheus()?;
     let h2spec = tools::h2spec()?;
     let pebble = tools::pebble()?;
     let provider = tools::oidc_provider()?;
@@ -66,6 +74,13 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
             Ok((apps, sdk)) => tests.env("MANTLET_TEST_OLDEST", apps).env("MANTLET_TEST_OLDEST_SDK", sdk),
             Err(_) => tests.args(["--skip", "oldest::"]),
         };
+        match &otelcol {
+            Ok(program) => tests.env("MANTLET_TEST_OTELCOL", program),
+            Err(_) => tests.args(["--skip", "collector::"]),
+        };
+        tests.env("MANTLET_TEST_TRACES", &traces);
+        tests.env("MANTLET_TEST_PROMETHEUS", &prometheus);
+        tests.env("MANTLET_TEST_PROMTOOL", &promtool);
         tests.env("MANTLET_TEST_H2SPEC", &h2spec);
         tests.env("MANTLET_TEST_PEBBLE", &pebble);
         tests.env("MANTLET_TEST_NODE", &provider.node);

@@ -26,6 +26,7 @@ use crate::{
     sessions::KeptSessions,
     store::{Opened, StoreConfig},
     tls::Tls,
+    traces::Tracer,
 };
 
 /// The setup of the gate. A change here needs a restart; a change of the policy does not.
@@ -48,6 +49,8 @@ pub struct GateConfig {
     pub store: Option<StoreConfig>,
     /// Whether requests are measured.
     pub measures: bool,
+    /// What becomes of requests that are recorded as traces.
+    pub tracer: Option<Tracer>,
     /// Whether the app is ours to run, so that [`Gate::app_started`](crate::Gate::app_started) is called.
     pub runs_app: bool,
 }

@@ -50,7 +50,7 @@ const HOUSES: [House; 8] = [
                 "issuer_material",
                 "socket_path",
             ],
-            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls"],
+            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls", "traces"],
             &["schema"],
             &["gate", "places", "read"],
         ],
@@ -77,7 +77,7 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "alone", "certificates", "health", "metrics", "records", "signals"],
+            &["admin", "alone", "certificates", "health", "metrics", "records", "signals", "traces"],
             &["parts"],
             &["events"],
             &["reload", "stop"],

@@ -80,11 +80,24 @@ pub(crate) fn pebble() -> Result<PathBuf> {
     from_go("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble")
 }
 
+/// An OpenTelemetry collector. What it is made of needs a newer Go than Debian 12 has.
+pub(crate) fn otelcol() -> Result<PathBuf> {
+    from_go("otelcol", ".")
+}
+
+/// Prometheus, and the program that tests its rules.
+pub(crate) fn prometheus() -> Result<(PathBuf, PathBuf)> {
+    Ok((program(&["prometheus"], "prometheus")?, program(&["promtool"], "prometheus")?))
+}
+
 /// A program that is built from the sources that `xtask/NAME/go.sum` locks.
 fn from_go(name: &str, package: &str) -> Result<PathBuf> {
     let sources = root().join("xtask").join(name);
     let lock = sources.join("go.sum");
     let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
+    // A program of our own is made of more than what is locked.
+    let own = fs::read_to_string(sources.join("main.go")).unwrap_or_default();
+    let lock = lock + &own;
     let binary = tools_folder()?.join("bin").join(name);
     made_from(&lock, &binary, || {
         let go = program(&["go"], "golang-go")?;

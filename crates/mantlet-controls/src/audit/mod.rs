@@ -28,6 +28,7 @@ pub use voucher::{Vouched, Vouchers};
 
 use crate::{
     Call, Mode, Reason, Refusal,
+    call::trace::Trace,
     message::{
         REFUSED_METHOD,
         foreign::{self, cut},
@@ -72,6 +73,9 @@ pub struct Record {
     pub operation: Option<String>,
     /// The id in the `X-Request-ID` of the response.
     pub request_id: String,
+    /// The id of the trace (W3C Trace Context) that the request is part of, if there are traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The mode of the control that decided.
     pub mode: &'static str,
     /// Details beyond the reason: the name of a cookie or rule, the names of unknown fields, or the
@@ -141,6 +145,7 @@ impl Record {
             path: readable.then(|| shortened(call.path.as_str())),
             operation: call.operation.as_ref().map(|matched| matched.route.path.clone()),
             request_id: call.request_id.as_str().to_owned(),
+            trace: call.trace.as_ref().map(Trace::text),
             mode: if left { Mode::Enforce } else { mode }.as_str(),
             subject: match &refusal.subject {
                 Some(subject) => Some(subject.as_ref().to_owned()),
@@ -448,6 +453,7 @@ impl Record {
             path: None,
             operation: None,
             request_id: String::new(),
+            trace: None,
             mode: Mode::Enforce.as_str(),
             subject: None,
             remedy: None,

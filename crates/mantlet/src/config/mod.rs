@@ -16,6 +16,7 @@ mod metrics;
 mod shutdown;
 mod store;
 mod tls;
+mod traces;
 
 mod schema;
 

@@ -131,6 +131,7 @@ impl Reader {
         findings.extend(loaded.config.audit.check());
         findings.extend(loaded.config.store.read().err());
         findings.extend(loaded.config.metrics.address().err());
+        findings.extend(loaded.config.traces.read(true).err());
         let openapi = &loaded.config.contract.openapi;
         if is_url(openapi)
             && let Err(message) = Target::of_url(openapi)

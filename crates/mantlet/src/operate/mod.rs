@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod records;
 mod signals;
+mod traces;
 
 mod parts;
 

@@ -77,6 +77,7 @@ mod slow;
 mod streams;
 mod throttle;
 mod tls;
+mod traces;
 mod try_it_out;
 mod uploads;
 mod wheel;
