@@ -8,7 +8,7 @@ use std::{
 use mantlet_audit::{files, link_of};
 use serde::{Deserialize, Serialize};
 
-use super::line::Position;
+use super::{destination::Destination, line::Position};
 use crate::{
     guarded::{self, Kind},
     tell,
@@ -39,15 +39,16 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Reads it. `beside` is a log, or a name like that of one, in the folder with its seals.
-    pub(super) fn of(beside: Option<&Path>, to: &str) -> Self {
+    pub(super) fn of(beside: Option<&Path>, to: &Destination) -> Self {
         // The hash of the address tells destinations apart, and has only letters that a file may have.
-        let file = beside.map(|log| files::beside(log, &format!("shipped-{}", link_of(to.as_bytes()))));
+        let file =
+            beside.map(|log| files::beside(log, &format!("shipped-{}", link_of(to.address.as_bytes()))));
         let position = file.as_ref().and_then(|file| match guarded::read(file, Kind::Own) {
             Ok(text) => serde_json::from_slice::<Content>(&text).ok(),
             Err(_) => None,
         });
-        let position = position.filter(|kept| kept.to == to).map(|kept| kept.position);
-        Self { file, to: to.to_owned(), position, is_new: false, written: None, complained: false }
+        let position = position.map(|kept| kept.position);
+        Self { file, to: to.name().to_owned(), position, is_new: false, written: None, complained: false }
     }
 
     pub(super) const fn position(&self) -> Option<&Position> {

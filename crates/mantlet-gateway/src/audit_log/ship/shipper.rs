@@ -93,7 +93,7 @@ impl Shipper {
                 Link::Http(http.clone(), tls)
             }
         };
-        let kept = Kept::of(context.beside.as_deref(), &to.address);
+        let kept = Kept::of(context.beside.as_deref(), &to);
         let source = match (&context.file, &context.memory) {
             (_, Some(memory)) => Source::Memory(Arc::clone(memory), None),
             (file, None) => {

@@ -92,13 +92,19 @@ impl Default for Config {
     }
 }
 
-/// Parts of the names of headers whose values are secrets.
+/// Parts of the names of headers and parameters whose values are secrets.
 const SECRET: [&str; 6] = ["auth", "cookie", "key", "token", "secret", "password"];
 
 impl Config {
     /// The destination, or what is wrong with it. The key leads to it in messages.
     pub(super) fn destination(&self, key: &str) -> Result<Destination, Mistake> {
         let mistake = |name: &str, message: String| Mistake::new(format!("{key}.{name}"), message);
+        let query = self.to.split_once('?').map_or("", |(_, query)| query);
+        let mut names = query.split('&').filter_map(|pair| pair.split('=').next());
+        if names.any(is_secret) {
+            let wrong = mistake("to", "a secret does not belong in the configuration".to_owned());
+            return Err(wrong.help("send it in a header: `headers = { Authorization = \"env:NAME\" }`"));
+        }
         let place = Place::of(&self.to).map_err(|why| mistake("to", why))?;
         let uses_tls = self.to.starts_with("https://") || matches!(place, Place::Syslog(Wire::Tls(..)));
         let named = [&self.authority, &self.certificate, &self.key].iter().any(|file| !file.is_empty());
@@ -148,9 +154,8 @@ impl Config {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let mistake = |message: String| Mistake::new(format!("{key}.headers.{name}"), message);
-            let lower = name.to_ascii_lowercase();
             let is_reference = Reference::of(value).is_some();
-            if !is_reference && SECRET.iter().any(|mark| lower.contains(mark)) {
+            if !is_reference && is_secret(name) {
                 let why = "a secret does not belong in the configuration".to_owned();
                 return Err(mistake(why).help(REMEDY));
             }
@@ -159,7 +164,7 @@ impl Config {
             } else {
                 value.clone().into_bytes()
             };
-            let name = HeaderName::try_from(&lower)
+            let name = HeaderName::try_from(name.to_ascii_lowercase())
                 .map_err(|_| mistake(format!("`{name}` is not the name of a header")))?;
             let mut value = HeaderValue::from_bytes(&bytes)
                 .map_err(|_| mistake("it is not the value of a header".to_owned()))?;
@@ -196,6 +201,12 @@ impl Config {
         };
         Ok(Trust { authority, identity })
     }
+}
+
+/// Whether the value of a header or parameter with this name is a secret.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.iter().any(|mark| name.contains(mark))
 }
 
 /// All of them, or what is wrong with them.

@@ -3,6 +3,7 @@
 mod command;
 mod durable;
 mod integrity;
+mod ship;
 
 use std::{
     fs,

@@ -6,6 +6,7 @@ pub(crate) mod acme;
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod clock;
+pub(crate) mod collectors;
 pub(crate) mod command;
 pub(crate) mod gateway;
 pub(crate) mod http2;
