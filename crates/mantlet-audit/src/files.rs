@@ -73,9 +73,9 @@ impl Part {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Whether it has lines with this number or later ones.
-    pub const fn has_from(&self, seq: u64) -> bool {
-        self.last >= seq
+    /// The number of its last whole line when it was found.
+    pub const fn last(&self) -> u64 {
+        self.last
     }
 
     /// Whether this is what the system says of the same file.

@@ -112,7 +112,11 @@ const HOUSES: [House; 8] = [
     },
     House {
         folder: &["command", "audit"],
-        floors: &[&["filter", "log", "present"], &["export", "prove", "search", "verify"], &["tail"]],
+        floors: &[
+            &["filter", "log", "present"],
+            &["export", "prove", "search", "shipping", "verify"],
+            &["tail"],
+        ],
         imports: 8,
     },
 ];

@@ -31,6 +31,8 @@ const BUFFER: usize = 256 << 10;
 const IDLE_SEAL: Duration = Duration::from_mins(15);
 /// The event of a line for records that were lost.
 const LOST: &str = "records-lost";
+/// The event of a line for records that were not shipped.
+const UNSHIPPED: &str = "records-unshipped";
 /// The event of the first line of a file that is not the first.
 const CONTINUED: &str = "log-continued";
 /// The event of the first line of a process.
@@ -175,6 +177,22 @@ impl LogFile {
         {
             self.waiting.extend(self.next.add(&record));
             self.lost = 0;
+        }
+    }
+
+    /// Adds a line for records that were not shipped to a destination.
+    pub(super) fn note_unshipped(&mut self, to: &str, count: u64, now: Timestamp) {
+        #[derive(serde::Serialize)]
+        struct Unshipped<'a> {
+            time: Timestamp,
+            security_event: &'static str,
+            to: &'a str,
+            count: u64,
+        }
+        if let Ok(line) =
+            serde_json::to_vec(&Unshipped { time: now, security_event: UNSHIPPED, to, count })
+        {
+            self.say_line(&line);
         }
     }
 

@@ -55,8 +55,6 @@ use crate::{guarded::Kind, metrics::Decisions, tell};
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
-/// The event of a line for records that were not shipped.
-const UNSHIPPED: &str = "records-unshipped";
 /// How long a response waits for its record.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -185,8 +183,8 @@ enum Message {
     Settle(oneshot::Sender<bool>),
     /// Reopen the file: it may have been moved away.
     Reopen,
-    /// A line of the log itself.
-    Say(&'static str, Vec<(&'static str, String)>),
+    /// So many lines were not shipped to a destination.
+    Unshipped(String, u64),
     End,
 }
 
@@ -342,8 +340,7 @@ fn open_file(config: &AuditConfig) -> io::Result<(Option<file::LogFile>, Option<
 fn said_to(queue: &SyncSender<Message>) -> Say {
     let queue = queue.clone();
     Arc::new(move |to, count| {
-        let fields = vec![("to", to.to_owned()), ("count", count.to_string())];
         // Metrics count them, too.
-        let _ = queue.try_send(Message::Say(UNSHIPPED, fields));
+        let _ = queue.try_send(Message::Unshipped(to.to_owned(), count));
     })
 }

@@ -71,9 +71,9 @@ impl Writer {
                     let reopened = self.file.as_mut().map_or(Ok(()), |file| file.reopen(clock::now()));
                     self.heard(Task::Reopen, reopened);
                 }
-                Ok(Message::Say(event, fields)) => {
+                Ok(Message::Unshipped(to, count)) => {
                     if let Some(file) = &mut self.file {
-                        file.say(event, &fields, clock::now());
+                        file.note_unshipped(&to, count, clock::now());
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -151,7 +151,7 @@ impl Files {
         if due == 0 {
             self.last = None;
         }
-        parts.iter().find(|part| part.has_from(due)).map(|part| Open::of(part, Some(&log))).transpose()
+        parts.iter().find(|part| part.last() >= due).map(|part| Open::of(part, Some(&log))).transpose()
     }
 }
 
