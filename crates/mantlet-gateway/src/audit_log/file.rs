@@ -189,9 +189,7 @@ impl LogFile {
             to: &'a str,
             count: u64,
         }
-        if let Ok(line) =
-            serde_json::to_vec(&Unshipped { time: now, security_event: UNSHIPPED, to, count })
-        {
+        if let Ok(line) = serde_json::to_vec(&Unshipped { time: now, security_event: UNSHIPPED, to, count }) {
             self.say_line(&line);
         }
     }

@@ -61,6 +61,9 @@ pub enum Format {
     Elastic,
     /// The push API of Grafana Loki.
     Loki,
+    /// OTLP over HTTP.
+    #[cfg(feature = "otlp")]
+    Otlp,
 }
 
 /// Where a syslog server listens.

@@ -118,14 +118,27 @@ impl Files {
         if let Some(part) = folder.take_after(last.seq + 1, &last.link) {
             return Open::of(&part, Some(&last.log)).map(Some);
         }
-        let Some(part) = folder.take_with(last.seq, &last.prev, (last.first, last.offset))? else {
-            return Ok(None);
-        };
-        let mut open = Open::of(&part, Some(&last.log))?;
-        if part.first == last.first && last.offset <= part.length()? {
-            open.go_to(last.offset)?;
+        while let Some(part) = folder.take_with(last.seq, &last.prev, (last.first, last.offset))? {
+            let mut open = Open::of(&part, None)?;
+            if open.log.is_empty() {
+                open.log.clone_from(&last.log);
+            }
+            // Other logs have lines with these numbers, too.
+            if open.log != last.log {
+                continue;
+            }
+            match open.go_to_line(last)? {
+                Some(line) if line.position.link == last.link => return Ok(Some(open)),
+                Some(_) => {
+                    // A power failure has taken the line that was shipped, and another one is in its place.
+                    self.last = None;
+                    open.go_to(0)?;
+                    return Ok(Some(open));
+                }
+                None => {}
+            }
         }
-        Ok(Some(open))
+        Ok(None)
     }
 
     /// The file that begins after the last line.
@@ -176,6 +189,19 @@ impl Open {
         self.input.seek(SeekFrom::Start(offset)).map(drop)
     }
 
+    /// Reads the line with the number of this one, which is looked for first where that one was.
+    fn go_to_line(&mut self, last: &Position) -> io::Result<Option<Line>> {
+        for offset in [last.offset, 0] {
+            self.go_to(offset)?;
+            while let Some(line) = self.line()?.filter(|line| line.seq() <= last.seq) {
+                if line.seq() == last.seq {
+                    return Ok(Some(line));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The next whole line; none at the end.
     fn raw(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
@@ -207,3 +233,7 @@ impl Open {
             && newest.is_ok_and(|newest| (newest.dev(), newest.ino()) == (open.dev(), open.ino())))
     }
 }
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

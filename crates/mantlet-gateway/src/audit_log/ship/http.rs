@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_rustls::TlsConnector;
 
+#[cfg(feature = "otlp")]
+use super::otlp;
 use super::{
     Outcome,
     destination::{Format, Http},
@@ -91,6 +93,8 @@ fn body_of(format: Format, lines: &[Line]) -> (&'static str, Vec<u8>) {
             let labels = json!({ "job": "mantlet", "host": host });
             body = json!({ "streams": [{ "stream": labels, "values": values }] }).to_string().into_bytes();
         }
+        #[cfg(feature = "otlp")]
+        Format::Otlp => return (otlp::CONTENT_TYPE, otlp::body(lines)),
     }
     let is_of_lines = matches!(format, Format::JsonLines | Format::Elastic);
     (if is_of_lines { "application/x-ndjson" } else { "application/json" }, body)
@@ -109,6 +113,8 @@ fn meaning(response: &Fetched, format: Format, lines: usize) -> Outcome {
     }
     match response.status {
         status if status.is_success() && format == Format::Elastic => of_bulk(response, lines),
+        #[cfg(feature = "otlp")]
+        status if status.is_success() && format == Format::Otlp => otlp::meaning(response),
         status if status.is_success() => Outcome::Taken { refused: 0 },
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused(why),

@@ -61,11 +61,22 @@ pub(super) struct Facts<'l> {
     action: Option<Cow<'l, str>>,
     #[serde(borrow)]
     outcome: Option<Cow<'l, str>>,
+    #[serde(borrow)]
+    trace: Option<Cow<'l, str>>,
 }
 
 impl Facts<'_> {
     pub(super) const fn time(&self) -> Option<Timestamp> {
         self.time
+    }
+
+    /// The trace that the request is part of, in hexadecimal digits.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP has a field for it"))]
+    pub(super) fn trace(&self) -> Option<u128> {
+        self.trace
+            .as_deref()
+            .filter(|digits| digits.len() == 32)
+            .and_then(|digits| u128::from_str_radix(digits, 16).ok())
     }
 
     pub(super) fn event(&self) -> &str {

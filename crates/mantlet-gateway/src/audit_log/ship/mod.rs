@@ -11,7 +11,7 @@
 //! | `files`, `memory` | where lines are read: from the files of the log; or from memory, if it has none |
 //! | `kept` | how far a destination has got |
 //! | `stream`, `http` | connections and datagrams, requests |
-//! | `syslog` | the message of RFC 5424 |
+//! | `syslog`, `otlp` | the message of RFC 5424, the log record of OpenTelemetry |
 //! | `health` | figures, and what is said on the terminal |
 
 mod destination;
@@ -21,6 +21,8 @@ mod http;
 mod kept;
 mod line;
 mod memory;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod shipper;
 mod stream;
 mod syslog;

@@ -53,6 +53,7 @@ enum Format {
     Json,
     Elastic,
     Loki,
+    Otlp,
 }
 
 /// The facilities that a log of security events may have (RFC 5424 section 6.2.1), by their numbers.
@@ -136,6 +137,7 @@ impl Config {
                     Format::Json => audit_log::Format::Json,
                     Format::Elastic => audit_log::Format::Elastic,
                     Format::Loki => audit_log::Format::Loki,
+                    Format::Otlp => audit_log::Format::Otlp,
                 };
                 let http = Http { target, headers, format, gzip: self.gzip };
                 (Way::Http(Box::new(http)), self.every.0)

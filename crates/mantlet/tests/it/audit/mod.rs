@@ -5,6 +5,7 @@ mod disk;
 mod durable;
 mod integrity;
 mod ship;
+mod shippers;
 
 use std::{
     fs,

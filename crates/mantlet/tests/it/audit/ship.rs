@@ -13,6 +13,7 @@ use std::{
 
 use mantlet_audit::read_seq;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::{durable::answer, events, gate, lines_of, log_in, refused, verified};
 use crate::kit::{
@@ -24,11 +25,11 @@ use crate::kit::{
 };
 
 /// `[audit]` with a destination.
-fn to(url: &str, more: &str) -> String {
+pub(super) fn to(url: &str, more: &str) -> String {
     format!("[audit]\nseal = \"1s\"\n[[audit.ship]]\nto = \"{url}\"\n{more}\n")
 }
 
-fn seq_of(line: &str) -> u64 {
+pub(super) fn seq_of(line: &str) -> u64 {
     read_seq(line.as_bytes()).unwrap_or_else(|| panic!("not a line of a log: {line}")).0
 }
 
@@ -52,7 +53,7 @@ fn arrived(file: &Path) -> Vec<String> {
 }
 
 /// All lines of the log have arrived, and can be verified there.
-fn arrives(log: &Path, file: &Path) {
+pub(super) fn arrives(log: &Path, file: &Path) {
     eventually("all lines", || (arrived(file).len() >= lines_of(log).len()).then_some(()));
     let (sent, there) = (lines_of(log), arrived(file));
     // It may have been sealed meanwhile.
@@ -61,7 +62,7 @@ fn arrives(log: &Path, file: &Path) {
 }
 
 /// What was shipped is a log that can be verified.
-fn verified_copy(lines: &[String]) {
+pub(super) fn verified_copy(lines: &[String]) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.jsonl");
     super::write(&copy, lines);
@@ -76,14 +77,14 @@ fn metric(gateway: &Gateway, name: &str) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-fn pki(folder: &Path) -> (PathBuf, Pair, Pair) {
+pub(super) fn pki(folder: &Path) -> (PathBuf, Pair, Pair) {
     let authority = Authority::new(folder);
     let (server, client) =
         (authority.sign("rsyslog", "localhost"), authority.sign_client("gate", "gate", vec![]));
     (authority.file(), server, client)
 }
 
-fn with_certificates(authority: &Path, client: &Pair) -> String {
+pub(super) fn with_certificates(authority: &Path, client: &Pair) -> String {
     format!("authority = {:?}\n{}", authority.to_str().unwrap(), client.config())
 }
 
@@ -114,7 +115,7 @@ fn rsyslog_gets_the_lines_as_they_are() {
     let heads = fs::read_to_string(rsyslog.file("tcp.head")).unwrap();
     let version = env!("CARGO_PKG_VERSION");
     for (head, line) in heads.lines().zip(lines_of(&log)) {
-        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let record: Value = serde_json::from_str(&line).unwrap();
         let event = record["security_event"].as_str().unwrap();
         // The facility is `audit`; a refusal is a warning.
         let priority = if event == "request-refused" { 108 } else { 110 };
@@ -284,8 +285,48 @@ fn a_collector_that_fails_gets_all_lines_once_it_is_well() {
     arrives(&log, &collector.file());
     let said = super::audit(&["shipping", log.to_str().unwrap()]);
     let last = lines_of(&log).len() - 1;
-    let due = format!("{}  up to record {last}  nothing waits\n", collector.url());
-    assert_eq!((said.code, said.stdout), (Some(0), due), "{}", said.stderr);
+    let due = format!("{}  up to record {last}  nothing waits", collector.url());
+    assert_eq!((said.code, said.stdout.trim_end()), (Some(0), due.as_str()), "{}", said.stderr);
+}
+
+#[test]
+fn opentelemetry_parses_the_records_and_gets_the_lines_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::of_otlp();
+    let gateway =
+        gate(folder.path(), &to(&collector.url(), "every = \"100ms\"\nformat = \"otlp\"\ngzip = true"));
+    let log = log_in(folder.path());
+    for path in ["/%2e%2e/1", "/%2e%2e/%C3%A4"] {
+        refused(&gateway, path);
+    }
+    collector.behave("503");
+    refused(&gateway, "/%5c");
+    eventually("a refused batch", || (!collector.asked("503").is_empty()).then_some(()));
+    collector.behave("take");
+    gateway.audit(3);
+    gateway.end();
+    arrives(&log, &collector.file());
+    let records = lines_of(&collector.file_of("records.jsonl"));
+    for (record, line) in records.iter().zip(lines_of(&log)) {
+        let record: Value = serde_json::from_str(record).unwrap();
+        let native: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(record["eventName"], native["security_event"]);
+        assert_eq!(record["scope"], "mantlet.audit");
+        let is_refusal = native["security_event"] == "request-refused";
+        assert_eq!(record["severityText"], if is_refusal { "WARN" } else { "INFO" });
+        assert_eq!(
+            record["severityNumber"],
+            format!("SEVERITY_NUMBER_{}", record["severityText"].as_str().unwrap())
+        );
+        let nanoseconds: i128 = record["timeUnixNano"].as_str().unwrap().parse().unwrap();
+        let time: jiff::Timestamp = native["time"].as_str().unwrap().parse().unwrap();
+        assert_eq!(nanoseconds, time.as_nanosecond());
+        let id = record["attributes"][0]["value"]["stringValue"].as_str().unwrap();
+        assert_eq!(record["attributes"][0]["key"], "log.record.uid");
+        assert!(id.starts_with("mantlet-audit/") && id.ends_with(&format!("#{}", native["seq"])), "{id}");
+        assert_eq!(record["resource"]["attributes"][0]["value"]["stringValue"], "mantlet");
+    }
+    assert!(records.len() > 5);
 }
 
 /// A record that a collector does not take stops no others, and is counted.
@@ -307,7 +348,7 @@ fn a_record_that_is_refused_is_left_out_and_counted() {
     gateway.end();
     verified(&log);
     let said = lines_of(&log).into_iter().find(|line| line.contains("records-unshipped")).unwrap();
-    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((said["to"].as_str(), said["count"].as_u64()), (Some(collector.url().as_str()), Some(1)));
     // A collector that refuses everything gets nothing left out.
     collector.behave("400");

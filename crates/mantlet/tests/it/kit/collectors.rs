@@ -48,8 +48,29 @@ impl Drop for Process {
 }
 
 /// A port that is free at this moment. A server that comes again has to be where it was.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// A real rsyslogd with a configuration of its own, whose files are in this folder.
+pub(crate) struct Configured(Process);
+
+impl Configured {
+    pub(crate) fn start(folder: &Path, config: &str) -> Self {
+        let file = folder.join("rsyslog.conf");
+        let config =
+            format!("global(workDirectory={:?})\n{config}", folder.to_str().expect("a path that is text"));
+        fs::write(&file, config).expect("a file");
+        let mut command = Command::new(provided("MANTLET_TEST_RSYSLOG"));
+        command.arg("-n").arg("-f").arg(file).arg("-i").arg(folder.join("pid"));
+        Self(Process::start(&mut command, &folder.join("said")))
+    }
+
+    /// Ends it in order.
+    pub(crate) fn end(mut self) {
+        self.0.signal(Signal::TERM);
+        self.0.wait();
+    }
 }
 
 /// A real rsyslogd. What comes by a way is in a file of its own, each message on a line as it came.
@@ -116,11 +137,6 @@ ruleset(name="unix") {{ action(type="omfile" file="{at}/unix.jsonl" template="li
         self.process.wait();
     }
 
-    /// It keeps its connections and does nothing any more; or goes on.
-    pub(crate) fn pause(&self, pause: bool) {
-        self.process.signal(if pause { Signal::STOP } else { Signal::CONT });
-    }
-
     pub(crate) fn url(&self, way: &str) -> String {
         match way {
             "tcp" | "udp" => format!("syslog+{way}://127.0.0.1:{}", self.tcp),
@@ -139,12 +155,22 @@ pub(crate) struct Collector {
     folder: tempfile::TempDir,
     process: Process,
     port: u16,
+    is_otlp: bool,
 }
 
 impl Collector {
     pub(crate) fn start() -> Self {
+        Self::start_as(false)
+    }
+
+    /// One that speaks OTLP, with the types of OpenTelemetry for Python.
+    pub(crate) fn of_otlp() -> Self {
+        Self::start_as(true)
+    }
+
+    fn start_as(is_otlp: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut collector = Self { folder, process: Process(None), port: 0 };
+        let mut collector = Self { folder, process: Process(None), port: 0, is_otlp };
         collector.come();
         collector
     }
@@ -154,8 +180,10 @@ impl Collector {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collectors/http_collector.py");
         let port = self.folder.path().join("port");
         let _ = fs::remove_file(&port);
-        let mut command = Command::new(provided("MANTLET_TEST_PYTHON"));
+        let python = if self.is_otlp { "MANTLET_TEST_PACKAGES" } else { "MANTLET_TEST_PYTHON" };
+        let mut command = Command::new(provided(python));
         command.arg(script).arg(self.folder.path()).arg(self.port.to_string());
+        command.args(self.is_otlp.then_some("otlp"));
         self.process = Process::start(&mut command, &self.folder.path().join("said"));
         self.port = eventually("the collector listens", || fs::read_to_string(&port).ok()?.parse().ok());
     }
@@ -181,7 +209,11 @@ impl Collector {
     }
 
     pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("taken.jsonl")
+        self.file_of("taken.jsonl")
+    }
+
+    pub(crate) fn file_of(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// What it was asked in a mode so far: the path and the header of the credential.
