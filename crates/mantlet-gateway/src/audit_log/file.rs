@@ -18,7 +18,7 @@ use mantlet_audit::{
     verify::{self, CLOSED},
 };
 
-use super::{AuditConfig, Sync, anchors::Anchors, seals::Sealer, ship::Memory};
+use super::{AuditConfig, Sync, anchors::Anchors, notes, seals::Sealer, ship::Memory};
 use crate::{
     guarded::{self, Kind},
     journal::sync_folder,
@@ -29,10 +29,6 @@ use crate::{
 const BUFFER: usize = 256 << 10;
 /// How often a log without records is sealed: so an end that was cut off shows.
 const IDLE_SEAL: Duration = Duration::from_mins(15);
-/// The event of a line for records that were lost.
-const LOST: &str = "records-lost";
-/// The event of a line for records that were not shipped.
-const UNSHIPPED: &str = "records-unshipped";
 /// The event of the first line of a file that is not the first.
 const CONTINUED: &str = "log-continued";
 /// The event of the first line of a process.
@@ -164,33 +160,9 @@ impl LogFile {
     }
 
     fn note_lost(&mut self, now: Timestamp) {
-        #[derive(serde::Serialize)]
-        struct Lost {
-            time: Timestamp,
-            security_event: &'static str,
-            count: u64,
-        }
-        if self.lost > 0
-            && !self.is_stuck
-            && let Ok(record) =
-                serde_json::to_vec(&Lost { time: now, security_event: LOST, count: self.lost })
-        {
-            self.waiting.extend(self.next.add(&record));
+        if self.lost > 0 && !self.is_stuck {
+            self.say_line(&notes::lost(self.lost, now));
             self.lost = 0;
-        }
-    }
-
-    /// Adds a line for records that were not shipped to a destination.
-    pub(super) fn note_unshipped(&mut self, to: &str, count: u64, now: Timestamp) {
-        #[derive(serde::Serialize)]
-        struct Unshipped<'a> {
-            time: Timestamp,
-            security_event: &'static str,
-            to: &'a str,
-            count: u64,
-        }
-        if let Ok(line) = serde_json::to_vec(&Unshipped { time: now, security_event: UNSHIPPED, to, count }) {
-            self.say_line(&line);
         }
     }
 

@@ -9,6 +9,7 @@
 //! | `writer` | the thread: takes records from the queue, writes, seals |
 //! | `open` | how a log goes on where it was left |
 //! | `file` | the file: lines that are linked to each other, seals, rotation |
+//! | `notes` | records of the log about records |
 //! | `seals` | the key of the next seal, and the file of seals |
 //! | `anchors` | copies of seals elsewhere |
 //! | `ship` | takes the lines to other machines |
@@ -16,6 +17,7 @@
 
 mod anchors;
 mod file;
+mod notes;
 mod open;
 mod seals;
 mod ship;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use mantlet_controls::audit::{Record, Sums};
 use tokio::sync::oneshot;
 
-use super::{Message, Progress, file::LogFile, terminal::Terminal};
+use super::{Message, Progress, file::LogFile, notes, terminal::Terminal};
 use crate::{clock, tell};
 
 /// How often it is looked what is due.
@@ -73,7 +73,7 @@ impl Writer {
                 }
                 Ok(Message::Unshipped(to, count)) => {
                     if let Some(file) = &mut self.file {
-                        file.note_unshipped(&to, count, clock::now());
+                        file.say_line(&notes::unshipped(&to, count, clock::now()));
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

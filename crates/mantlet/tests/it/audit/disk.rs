@@ -40,7 +40,7 @@ fn fill(disk: &Path) {
 fn asked(gateway: &Gateway, number: u32) -> u16 {
     let (a, b) = (number / 250, number % 250);
     // Two reasons, of which each has records of its own.
-    let path = if number % 2 == 0 { "/%2e%2e/" } else { "/%5c" };
+    let path = if number.is_multiple_of(2) { "/%2e%2e/" } else { "/%5c" };
     let long = "x".repeat(400);
     let request =
         format!("GET {path}{long} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.9.{a}.{b}\r\n\r\n");
