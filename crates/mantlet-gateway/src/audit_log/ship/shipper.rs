@@ -269,7 +269,9 @@ impl Shipper {
         if let Some(arrived) = stream.confirmed() {
             self.kept.put(arrived);
         }
-        stream.forget();
+        if let Some(arrived) = stream.forget() {
+            self.kept.put(arrived);
+        }
         self.pending.clear();
         self.bytes = 0;
         let last = self.kept.position().cloned();

@@ -33,6 +33,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(20);
 /// How long a server may take to refuse our certificate.
 const REFUSAL: Duration = Duration::from_millis(200);
+/// How often it is sent again, at most.
+const REPEATS: usize = 3;
 /// How often it is noted what was sent.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,8 @@ pub(super) struct Stream {
     open: Option<Box<dyn Both>>,
     /// What was sent, and when.
     sent: VecDeque<(Instant, Position)>,
+    /// The last line of each connection that broke, and was not confirmed since.
+    broke: VecDeque<Position>,
 }
 
 impl Stream {
@@ -58,7 +62,7 @@ impl Stream {
         tls: Option<TlsConnector>,
         patience: Duration,
     ) -> Self {
-        Self { header, host, port, tls, patience, open: None, sent: VecDeque::new() }
+        Self { header, host, port, tls, patience, open: None, sent: VecDeque::new(), broke: VecDeque::new() }
     }
 
     pub(super) async fn send(&mut self, lines: &[Line]) -> Outcome {
@@ -119,15 +123,21 @@ impl Stream {
     pub(super) fn confirmed(&mut self) -> Option<Position> {
         let mut confirmed = None;
         while let Some((_, position)) = self.sent.pop_front_if(|(when, _)| when.elapsed() >= AGAIN) {
+            self.broke.retain(|broke| broke.seq > position.seq);
             confirmed = Some(position);
         }
         confirmed
     }
 
-    /// What was sent has to be sent again.
-    pub(super) fn forget(&mut self) {
+    /// What was sent has to be sent again, but not for ever to a server whose connections always break: up to
+    /// this line it was sent often enough.
+    pub(super) fn forget(&mut self) -> Option<Position> {
         self.open = None;
+        let last = self.sent.pop_back().map(|(_, position)| position);
         self.sent.clear();
+        let reached = last.filter(|last| self.broke.front().is_none_or(|first| first.seq <= last.seq));
+        self.broke.extend(reached);
+        if self.broke.len() > REPEATS { self.broke.pop_front() } else { None }
     }
 
     /// Waits until the server ends the connection; for ever if there is none.
@@ -233,4 +243,34 @@ fn unix(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_sent_again_three_times_to_a_server_whose_connections_break() {
+        let mut stream = Stream::new(Header::new(13), ("localhost".into(), 1), None, SILENCE);
+        let position = |seq| Position {
+            log: "log".into(),
+            seq,
+            prev: String::new(),
+            link: String::new(),
+            first: 0,
+            offset: 0,
+        };
+        let mut breaks_after = |seq| {
+            stream.sent.push_back((Instant::now(), position(seq)));
+            assert_eq!(stream.confirmed(), None);
+            stream.forget().map(|position| position.seq)
+        };
+        assert_eq!(breaks_after(10), None);
+        // It has not come as far as before: that does not count.
+        assert_eq!(breaks_after(5), None);
+        assert_eq!(breaks_after(20), None);
+        assert_eq!(breaks_after(20), None);
+        assert_eq!(breaks_after(30), Some(10));
+        assert_eq!(breaks_after(40), Some(20));
+    }
 }

@@ -217,7 +217,7 @@ pub(super) fn destinations(all: &[Config]) -> (Vec<Destination>, Vec<Mistake>) {
     for (index, one) in all.iter().enumerate() {
         let key = format!("audit.ship[{index}]");
         match one.destination(&key) {
-            Ok(one) if good.iter().any(|other| other.address == one.address) => {
+            Ok(one) if good.iter().any(|other| other.name() == one.name()) => {
                 mistakes.push(Mistake::new(format!("{key}.to"), "this address stands there twice"));
             }
             Ok(one) => good.push(one),
