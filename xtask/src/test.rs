@@ -28,6 +28,7 @@ the command says what is missing and fails: no test is skipped in silence.
   PostgreSQL
   libfaketime
   Prometheus
+  rsyslog, with its TLS
 ";
 
 pub(crate) fn test(flags: Flags) -> Result<()> {
@@ -63,6 +64,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let redis = tools::program(&["redis-server", "valkey-server"], "redis-server")?;
     let postgres = tools::postgres()?;
     let faketime = tools::faketime()?;
+    let rsyslog = tools::rsyslog()?;
     // Examples in documentation first: the summary of the tests proper is what should end the output.
     for kinds in [&["--doc"][..], &["--lib", "--bins", "--tests"]] {
         let mut tests = cargo(&["test", "--locked", "--workspace"]);
@@ -92,6 +94,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_SDK", &sdk);
         tests.env("MANTLET_TEST_POSTGRES", &postgres);
         tests.env("MANTLET_TEST_FAKETIME", &faketime);
+        tests.env("MANTLET_TEST_RSYSLOG", &rsyslog);
         run(&mut tests)?;
     }
     Ok(())

@@ -18,6 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use crate::{
     address::Address,
@@ -102,6 +103,11 @@ impl Fetched {
 }
 
 impl Target {
+    /// Whether it is asked over TLS.
+    pub(crate) const fn is_https(&self) -> bool {
+        self.is_https
+    }
+
     /// A resource of the app behind the gate, requested like a client of this host, over HTTPS or
     /// not. None if the path or the host is invalid.
     pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
@@ -111,7 +117,7 @@ impl Target {
 
     /// The resource at an address; fails if the address is invalid.
     pub fn of_url(url: &str) -> Result<Self, String> {
-        let wrong = || format!("`{url}` is not an address; write `https://HOST/openapi.json`");
+        let wrong = || format!("`{url}` is not an address; write `https://HOST/PATH`");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong());
@@ -152,13 +158,29 @@ pub async fn send(
     patience: Duration,
     most: usize,
 ) -> Result<Fetched, FetchError> {
-    let answer = tokio::time::timeout(patience, ask(target, question, most)).await;
+    send_by(None, target, question, patience, most).await
+}
+
+/// The same with a connector for TLS; without one, the authorities of this machine are trusted.
+pub(crate) async fn send_by(
+    tls: Option<&TlsConnector>,
+    target: &Target,
+    question: Question,
+    patience: Duration,
+    most: usize,
+) -> Result<Fetched, FetchError> {
+    let answer = tokio::time::timeout(patience, ask(tls, target, question, most)).await;
     answer.unwrap_or_else(|_| {
         Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 
-async fn ask(target: &Target, question: Question, most: usize) -> Result<Fetched, FetchError> {
+async fn ask(
+    tls: Option<&TlsConnector>,
+    target: &Target,
+    question: Question,
+    most: usize,
+) -> Result<Fetched, FetchError> {
     let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
     let response = match &target.server {
         Address::Unix(path) => {
@@ -170,8 +192,12 @@ async fn ask(target: &Target, question: Question, most: usize) -> Result<Fetched
                 let unreachable = |error: String| FetchError::Unreachable(error);
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
-                let tls =
-                    connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?;
+                let tls = match tls {
+                    Some(tls) => tls.clone(),
+                    None => {
+                        connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?
+                    }
+                };
                 exchange(target, question, TokioIo::new(tls.connect(name, socket).await.map_err(away)?))
                     .await?
             } else {

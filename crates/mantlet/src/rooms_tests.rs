@@ -115,7 +115,7 @@ const HOUSES: [House; 8] = [
         folder: &["command", "audit"],
         floors: &[
             &["filter", "log", "present"],
-            &["export", "prove", "search", "verify"],
+            &["export", "prove", "search", "shipping", "verify"],
             &["tail"],
             &["follow"],
         ],

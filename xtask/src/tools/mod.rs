@@ -63,6 +63,17 @@ pub(crate) fn faketime() -> Result<PathBuf> {
     library(NAME).context("the package `libfaketime` brought no `libfaketimeMT.so.1`")
 }
 
+/// rsyslogd, with the driver for TLS that is in a package of its own.
+pub(crate) fn rsyslog() -> Result<PathBuf> {
+    const DRIVER: &str = "rsyslog/lmnsd_gtls.so";
+    let daemon = program(&["rsyslogd", "/usr/sbin/rsyslogd"], "rsyslog")?;
+    if library(DRIVER).is_none() {
+        install("rsyslog-gnutls")?;
+        library(DRIVER).context("the package `rsyslog-gnutls` brought no `lmnsd_gtls.so`")?;
+    }
+    Ok(daemon)
+}
+
 /// A library where distributions keep them: Debian in a folder of the machine's architecture.
 fn library(name: &str) -> Option<PathBuf> {
     let folders = ["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from);

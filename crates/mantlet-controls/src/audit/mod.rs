@@ -8,6 +8,7 @@
 mod action;
 mod app_event;
 mod once;
+mod severity;
 mod sums;
 mod voucher;
 
@@ -23,6 +24,7 @@ pub(crate) use action::short;
 pub use action::{ACTIONS, Actions, OfRoute, Outcome, Recorded, hash_of_account};
 pub use app_event::{AppEvent, LONGEST_DATAGRAM};
 pub(crate) use once::FirstTime;
+pub use severity::Severity;
 pub use sums::{Summed, Sums};
 pub use voucher::{Vouched, Vouchers};
 

@@ -13,6 +13,7 @@ pub use self::server::Scrapes;
 pub(crate) use self::server::serve;
 pub(crate) use crate::metrics::Format;
 use crate::{
+    audit_log::Health,
     clock,
     metrics::{Kind, Labels, Page, Requests},
     shared::Shared,
@@ -30,6 +31,7 @@ pub(crate) fn text(shared: &Shared, format: Format) -> String {
     of_app(&mut page, shared);
     of_decisions(&mut page, shared);
     of_audit(&mut page, shared);
+    of_shipping(&mut page, shared);
     of_memory(&mut page, shared);
     of_issuers(&mut page, shared);
     of_traces(&mut page, shared);
@@ -121,6 +123,34 @@ fn of_audit(page: &mut Page, shared: &Shared) {
         let help = "When the audit log was last sealed, since the start.";
         page.single("mantlet_audit_last_seal_timestamp_seconds", Kind::Gauge, help, sealed_at);
     }
+}
+
+fn of_shipping(page: &mut Page, shared: &Shared) {
+    let all = shared.audit.shipping();
+    if all.is_empty() {
+        return;
+    }
+    let mut each = |name: &str, kind, help: &str, value: &dyn Fn(&Health) -> Option<String>| {
+        page.begin(name, kind, help);
+        for health in &all {
+            if let Some(value) = value(health) {
+                page.sample(name, &[("to", health.name.as_str())], value);
+            }
+        }
+    };
+    let help = "Audit records that were sent, those that were sent again too.";
+    each("mantlet_audit_shipped_total", Kind::Counter, help, &|of| Some(of.shipped().to_string()));
+    let help = "Audit records that will not be sent any more.";
+    each("mantlet_audit_unshipped_total", Kind::Counter, help, &|of| Some(of.unshipped().to_string()));
+    let help = "Audit records that wait to be sent.";
+    each("mantlet_audit_ship_lag_records", Kind::Gauge, help, &|of| Some(of.waiting().to_string()));
+    let help = "How long the oldest audit record has waited to be sent.";
+    each("mantlet_audit_ship_lag_seconds", Kind::Gauge, help, &|of| Some(of.lag().as_secs_f64().to_string()));
+    let help = "When audit records were last taken, since the start.";
+    let name = "mantlet_audit_ship_last_success_timestamp_seconds";
+    each(name, Kind::Gauge, help, &|of| of.taken_at().map(|at| at.to_string()));
+    let help = "1 if the last attempt to send audit records has come through, else 0.";
+    each("mantlet_audit_ship_up", Kind::Gauge, help, &|of| Some(u8::from(of.is_up()).to_string()));
 }
 
 fn of_memory(page: &mut Page, shared: &Shared) {

@@ -32,6 +32,9 @@ pub(super) fn reload(parts: &Parts<'_>) {
     let source = Source::of(&checked.loaded.config.contract, tells);
     let of_every_route = Arc::new(checked.policy.routes.clone());
     parts.keeper.heed(EffectCheck::of(&checked.loaded));
+    if let Err(error) = parts.audit.ship(checked.loaded.config.audit.destinations()) {
+        say(format!("error: the audit log cannot be shipped: {error}"));
+    }
     parts.gate.reload(checked.policy);
     if let Some(scrubbing) = parts.app.as_ref().and_then(AppProcess::scrubbing) {
         scrubbing.renew(&checked.loaded.config);

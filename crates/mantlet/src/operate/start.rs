@@ -69,7 +69,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let effect = EffectCheck::of(&loaded);
     let digest = loaded.digest();
     let config = loaded.config;
-    let audit = config.audit.log(&config.state_folder);
+    let mut audit = config.audit.log(&config.state_folder);
+    audit.ship = config.audit.destinations();
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
         let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))

@@ -7,6 +7,7 @@ pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod collector;
+pub(crate) mod collectors;
 pub(crate) mod command;
 pub(crate) mod gateway;
 pub(crate) mod http2;
