@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use tokio_rustls::TlsConnector;
 
 use super::TlsError;
@@ -27,5 +31,12 @@ pub(crate) fn roots_of_this_machine() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // Authorities that cannot be parsed are skipped, as other programs do.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Those of a PEM file.
+pub(crate) fn roots_of(pem: &[u8]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
     roots
 }
