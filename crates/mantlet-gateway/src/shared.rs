@@ -24,7 +24,7 @@ use crate::{
     metrics::{AppHealth, Requests},
     refresh_tokens::KeptFamilies,
     sessions::KeptSessions,
-    store::{Opened, StoreConfig},
+    store::{NewPassword, Opened, StoreConfig},
     tls::Tls,
 };
 
@@ -67,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) proofs: Option<Arc<dyn SeenByAll>>,
+    pub(crate) password: Option<Arc<dyn NewPassword>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
     pub(crate) keys: KeptKeys,
@@ -122,6 +123,7 @@ impl Shared {
             tls,
             audit,
             proofs: store.as_ref().map(|store| Arc::clone(&store.proofs)),
+            password: store.as_ref().map(|store| Arc::clone(&store.password)),
             store: store.map(|store| store.counters),
             keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
             sessions,
