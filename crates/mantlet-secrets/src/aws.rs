@@ -1,6 +1,12 @@
 //! AWS Secrets Manager. Signatures and credentials are those of `reqsign`; the questions go the way of all others.
 
-use std::{env, fs, time::Duration, time::SystemTime};
+use std::{
+    collections::HashMap,
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -10,13 +16,15 @@ use reqsign_aws_v4::{
     AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider, EnvCredentialProvider,
     IMDSv2CredentialProvider, ProfileCredentialProvider, RequestSigner,
 };
-use reqsign_core::{Context, Error, FileRead, HttpSend, OsEnv, ProvideCredential, Signer, hash::hex_sha256};
+use reqsign_core::{
+    Context, Error, FileRead, HttpSend, ProvideCredential, Signer, StaticEnv, hash::hex_sha256,
+};
 use serde_json::{Value, json};
 
 use crate::{
     PATIENCE,
     found::{Found, Trouble},
-    settings::Aws as Settings,
+    settings::Settings,
 };
 
 /// Bytes of an answer, at most. A secret has up to 64 KiB.
@@ -26,13 +34,21 @@ const NEAR: Duration = Duration::from_secs(2);
 
 /// A client of the service, with the credentials of this machine.
 pub(crate) struct SecretsManager {
-    settings: Settings,
+    region: String,
+    endpoint: String,
+    variables: Arc<HashMap<String, String>>,
     signer: Option<(String, Signer<Credential>)>,
 }
 
 impl SecretsManager {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, signer: None }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let or = |set: &str, names| if set.is_empty() { settings.variable(names) } else { set.to_owned() };
+        Self {
+            region: or(&settings.aws.region, &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            endpoint: or(&settings.aws.endpoint, &["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"]),
+            variables: Arc::clone(&settings.variables),
+            signer: None,
+        }
     }
 
     /// Reads a secret. With other credentials, if those at hand have expired.
@@ -52,7 +68,7 @@ impl SecretsManager {
         let url = self.endpoint(&region);
         let (_, signer) = match &self.signer {
             Some(known) if known.0 == region => known,
-            _ => self.signer.insert((region.clone(), signer(&region))),
+            _ => self.signer.insert((region.clone(), signer(&region, &self.variables))),
         };
         let body = json!({"SecretId": name}).to_string();
         let invalid = |_| NotRead::refused(format!("`{url}` is not the address of a service"));
@@ -70,7 +86,9 @@ impl SecretsManager {
         let answer = answer.map_err(|error| {
             NotRead::Trouble(Trouble::Away(format!("AWS Secrets Manager at {url} does not respond: {error}")))
         })?;
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        // What stands between us and the service may say it in other words.
+        let said =
+            serde_json::from_slice(&answer.body).unwrap_or_else(|_| json!({"message": text(&answer.body)}));
         if answer.status.is_success() {
             return found(&said).ok_or_else(|| NotRead::refused(format!("the secret `{name}` has no value")));
         }
@@ -80,9 +98,9 @@ impl SecretsManager {
     /// The region of an ARN is the one that it is in.
     fn region(&self, name: &str) -> Result<String, NotRead> {
         let of_arn = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
-        let set = [self.settings.region.clone(), variable("AWS_REGION"), variable("AWS_DEFAULT_REGION")];
-        let all = of_arn.map(str::to_owned).into_iter().chain(set);
-        all.into_iter().find(|region| !region.is_empty()).ok_or_else(|| {
+        let all = [of_arn.unwrap_or_default(), &self.region];
+        let region = all.into_iter().find(|region| !region.is_empty()).map(str::to_owned);
+        region.ok_or_else(|| {
             NotRead::refused(
                 "`aws-sm:` needs a region: set `AWS_REGION`, or `region` under `[secrets.aws]`".to_owned(),
             )
@@ -90,15 +108,9 @@ impl SecretsManager {
     }
 
     fn endpoint(&self, region: &str) -> String {
-        let set = [
-            self.settings.endpoint.clone(),
-            variable("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            variable("AWS_ENDPOINT_URL"),
-        ];
-        let url = set.into_iter().find(|url| !url.is_empty()).unwrap_or_else(|| {
-            let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-            format!("https://secretsmanager.{region}.{domain}")
-        });
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let of_region = || format!("https://secretsmanager.{region}.{domain}");
+        let url = if self.endpoint.is_empty() { of_region() } else { self.endpoint.clone() };
         format!("{}/", url.trim_end_matches('/'))
     }
 }
@@ -122,10 +134,6 @@ impl NotRead {
     }
 }
 
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_default()
-}
-
 fn found(said: &Value) -> Option<Found> {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let text = said.get("SecretString").and_then(Value::as_str);
@@ -140,6 +148,12 @@ fn found(said: &Value) -> Option<Found> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
     Some(found)
+}
+
+/// The beginning of a text, in one line.
+fn text(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(400).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a refusal means.
@@ -164,8 +178,11 @@ fn why(name: &str, region: &str, status: u16, said: &Value) -> NotRead {
     NotRead::refused(why)
 }
 
-fn signer(region: &str) -> Signer<Credential> {
-    let context = Context::new().with_env(OsEnv).with_file_read(Files).with_http_send(Fetch);
+fn signer(region: &str, variables: &HashMap<String, String>) -> Signer<Credential> {
+    let (home, sts) = (variables.get("HOME"), variables.get("AWS_ENDPOINT_URL_STS"));
+    let environment = StaticEnv { home_dir: home.map(PathBuf::from), envs: variables.clone() };
+    let fetch = Fetch { sts: sts.cloned().unwrap_or_default() };
+    let context = Context::new().with_env(environment).with_file_read(Files).with_http_send(fetch);
     Signer::new(context, OfThisMachine::default(), RequestSigner::new("secretsmanager", region))
 }
 
@@ -220,12 +237,15 @@ impl FileRead for Files {
 
 /// The gate's client.
 #[derive(Debug)]
-struct Fetch;
+struct Fetch {
+    /// The address of STS, if it is not Amazon's.
+    sts: String,
+}
 
 impl HttpSend for Fetch {
     async fn http_send(&self, request: Request<Bytes>) -> reqsign_core::Result<Response<Bytes>> {
         let (parts, body) = request.into_parts();
-        let url = redirected(&parts.uri);
+        let url = self.redirected(&parts.uri);
         let is_near = parts.uri.host().is_some_and(|host| host.starts_with("169.254."));
         let patience = if is_near { NEAR } else { PATIENCE };
         let target = Target::of_url(&url).map_err(Error::config_invalid)?;
@@ -239,13 +259,15 @@ impl HttpSend for Fetch {
     }
 }
 
-/// The address of STS may be set by AWS's own variable.
-fn redirected(uri: &Uri) -> String {
-    let set = variable("AWS_ENDPOINT_URL_STS");
-    let is_sts = uri.host().is_some_and(|host| host.starts_with("sts.") && host.contains(".amazonaws.com"));
-    let is_sts = is_sts || uri.host() == Some("sts.amazonaws.com");
-    match uri.path_and_query() {
-        Some(path) if is_sts && !set.is_empty() => format!("{}{path}", set.trim_end_matches('/')),
-        _ => uri.to_string(),
+impl Fetch {
+    fn redirected(&self, uri: &Uri) -> String {
+        let is_sts =
+            uri.host().is_some_and(|host| host.starts_with("sts.") && host.contains("amazonaws.com"));
+        match uri.path_and_query() {
+            Some(path) if is_sts && !self.sts.is_empty() => {
+                format!("{}{path}", self.sts.trim_end_matches('/'))
+            }
+            _ => uri.to_string(),
+        }
     }
 }

@@ -113,9 +113,9 @@ struct Work {
 impl Work {
     fn new(settings: Settings, tell: UnboundedSender<Event>) -> Self {
         Self {
-            vault: Vault::new(settings.vault.clone(), settings.read_here.clone()),
+            vault: Vault::new(settings.vault(), settings.read_here.clone()),
             #[cfg(feature = "aws")]
-            aws: SecretsManager::new(settings.aws.clone()),
+            aws: SecretsManager::new(&settings),
             settings,
             entries: HashMap::new(),
             tell,
@@ -152,13 +152,13 @@ impl Work {
             return;
         }
         if settings.vault != self.settings.vault {
-            self.vault = Vault::new(settings.vault.clone(), settings.read_here.clone());
+            self.vault = Vault::new(settings.vault(), settings.read_here.clone());
             // What another server has is another secret.
             self.entries.retain(|source, _| !matches!(source, Source::Vault(_)));
         }
         #[cfg(feature = "aws")]
         if settings.aws != self.settings.aws {
-            self.aws = SecretsManager::new(settings.aws.clone());
+            self.aws = SecretsManager::new(&settings);
             self.entries.retain(|source, _| !matches!(source, Source::Aws(_)));
         }
         self.settings = settings;

@@ -1,6 +1,6 @@
 //! What has to be known to ask the servers.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 /// Reads a reference to a secret of this machine, such as `file:PATH`.
 pub type ReadHere = Arc<dyn Fn(&str) -> Result<Vec<u8>, String> + Send + Sync>;
@@ -16,6 +16,8 @@ pub struct Settings {
     pub refresh: Duration,
     /// Reads what stands on this machine.
     pub read_here: ReadHere,
+    /// The environment, for what is not set.
+    pub variables: Arc<HashMap<String, String>>,
 }
 
 /// `OpenBao` or Vault. What is empty is not set.
@@ -51,6 +53,31 @@ pub struct Aws {
     pub region: String,
     /// An address in place of that of the region.
     pub endpoint: String,
+}
+
+impl Settings {
+    /// The values of the first of these variables that has one.
+    pub(crate) fn variable(&self, names: &[&str]) -> String {
+        let values = names.iter().filter_map(|name| self.variables.get(*name));
+        values.into_iter().find(|value| !value.is_empty()).cloned().unwrap_or_default()
+    }
+
+    /// With what the variables of `OpenBao` and Vault say where nothing is set.
+    pub(crate) fn vault(&self) -> Vault {
+        let or = |set: &str, names: &[&str]| {
+            if set.is_empty() { self.variable(names) } else { set.to_owned() }
+        };
+        let vault = &self.vault;
+        let is_set = |name: &&str| self.variables.get(*name).is_some_and(|value| !value.is_empty());
+        let token = ["BAO_TOKEN", "VAULT_TOKEN"].into_iter().find(is_set);
+        Vault {
+            address: or(&vault.address, &["BAO_ADDR", "VAULT_ADDR"]),
+            namespace: or(&vault.namespace, &["BAO_NAMESPACE", "VAULT_NAMESPACE"]),
+            authority: or(&vault.authority, &["BAO_CACERT", "VAULT_CACERT"]),
+            login: vault.login.clone().or_else(|| token.map(|name| Login::Token(format!("env:{name}")))),
+            login_path: vault.login_path.clone(),
+        }
+    }
 }
 
 impl PartialEq for Settings {

@@ -116,7 +116,8 @@ impl Server {
             503 if said.errors().contains("sealed") => {
                 Err(Trouble::Away(format!("{self} is sealed; an operator has to unseal it")))
             }
-            429 | 500..600 => Err(Trouble::Away(format!("{self} says {status}: {}", said.errors()))),
+            // 500 is an answer: "past the max TTL" is one.
+            429 | 501..600 => Err(Trouble::Away(format!("{self} says {status}: {}", said.errors()))),
             _ => Ok(said),
         }
     }
