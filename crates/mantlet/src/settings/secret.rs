@@ -19,9 +19,7 @@ const OF_SECRETS: &str = "secrets";
 const OF_APP: [&str; 2] = ["app", "env"];
 
 /// Whether the value under these names, outermost first, looks like a secret.
-pub(super) fn is_secret<'a>(
-    names: impl DoubleEndedIterator<Item = &'a str> + Clone,
-) -> bool {
+pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Clone) -> bool {
     if HARMLESS.iter().any(|harmless| names.clone().eq(harmless.iter().copied())) {
         return false;
     }
