@@ -217,7 +217,9 @@ impl Drop for Aws {
 fn aws_gives_the_app_its_secrets_and_may_be_away_later() {
     let aws = Aws::start();
     aws.client("sm.create_secret(Name='prod/shop', SecretString='{\"url\": \"postgres://s3cret\"}')");
-    let config = "[secrets]\nrefresh = \"200ms\"\n[app.env]\nAT_IMPORT = \"yes\"\nGIVEN_URL = \"aws-sm:prod/shop#url\"\n";
+    aws.client(&format!("sm.create_secret(Name='issuer', SecretString='{:064x}')", 1));
+    let config = "[secrets]\nrefresh = \"200ms\"\n[app.env]\nAT_IMPORT = \"yes\"\nGIVEN_URL = \"aws-sm:prod/shop#url\"\n\
+                  [[issuer]]\nissuer = \"https://id.example\"\naudience = [\"shop\"]\nsecret = \"aws-sm:issuer\"\n";
     let said = aws.with(typed(&["secrets", "check"], config)).finish();
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let line = said.stdout.lines().find(|line| line.starts_with("app.env.GIVEN_URL")).unwrap();
@@ -228,9 +230,12 @@ fn aws_gives_the_app_its_secrets_and_may_be_away_later() {
     assert_eq!(given, serde_json::json!({"GIVEN_URL": "postgres://s3cret"}));
     aws.client("sm.put_secret_value(SecretId='prod/shop', SecretString='{\"url\": \"other\"}')");
     process.line("the secret of `app.env.GIVEN_URL` is another one");
+    aws.client(&format!("sm.put_secret_value(SecretId='issuer', SecretString='{:064x}')", 2));
+    process.line("`issuer[0].secret` changed; what is there now is in force");
     let mut aws = aws;
     aws.process.kill().unwrap();
     process.line("error: `aws-sm:prod/shop` cannot be read again: AWS Secrets Manager at");
+    process.line("error: `aws-sm:issuer` cannot be read again");
     assert_eq!(Client::connect(process.ready()).get("/given").status, 200);
     assert!(!process.stderr().contains("s3cret"), "{}", process.stderr());
     // One that starts now does not start.
