@@ -21,7 +21,7 @@ use mantlet_secrets::{Known, Place, ReadHere};
 use super::keeper;
 
 /// What to write in place of a secret.
-pub(crate) const REMEDY: &str = "write `env:NAME`, `file:PATH`, `cred:NAME` `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, `vault:PATH#FIELD` or `aws-sm:NAME#FIELD`, and keep the secret there";
+pub(crate) const REMEDY: &str = "write `env:NAME`, `file:PATH`, `cred:NAME`, `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, `vault:PATH#FIELD` or `aws-sm:NAME#FIELD`, and keep the secret there";
 /// The same for what is needed to ask a server.
 pub(crate) const REMEDY_HERE: &str = "write `env:NAME`, `file:PATH`, `cred:NAME` or `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, and keep the secret there";
 /// How long a command may take.

@@ -128,8 +128,13 @@ impl Looks {
     /// The keys whose files are other ones, and have come to rest.
     fn look(&mut self, files: &[(String, PathBuf)]) -> Vec<String> {
         self.0.retain(|path, _| files.iter().any(|(_, other)| other == path));
-        let mut changed: Vec<&Path> = Vec::new();
+        let (mut seen, mut changed): (Vec<&Path>, Vec<&Path>) = Default::default();
         for (key, path) in files {
+            // Two keys may name one file.
+            if seen.contains(&path.as_path()) {
+                continue;
+            }
+            seen.push(path);
             let stamp = stamp(path);
             let Some(look) = self.0.get_mut(path) else {
                 self.0.insert(path.clone(), Look { stamp, digest: digest(path), is_moving: false });

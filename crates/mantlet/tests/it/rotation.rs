@@ -151,7 +151,9 @@ fn every_key_is_replaced_under_load_and_no_request_fails() {
         [of(request("POST", &first_page)), of(request("GET", &bearer(0)))]
     });
     assert_eq!(client().ask(request("GET", &bearer(1))).status, 401);
-    let clients = Clients::start(gateway.addr(), &root, &manners.concat());
+    // Sixteen clients: four of each manner.
+    let all: Vec<Asks> = std::iter::repeat_n(manners.concat(), 4).flatten().collect();
+    let clients = Clients::start(gateway.addr(), &root, &all);
     clients.go_on();
     for round in 1..=ROUNDS {
         let before = connect().certificate();
