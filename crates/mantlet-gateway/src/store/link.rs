@@ -251,7 +251,8 @@ mod tests {
         assert_eq!(place("redis://me:old@a:1/2"), place("redis://you:new@a:1/2"));
         assert_eq!(place("redis://:old@a,b/2"), place("redis://a,b/2"));
         assert_eq!(place("redis+unix:///run/r?db=1&pass=old"), place("redis+unix:///run/r?db=1&pass=new"));
-        for other in ["redis://:old@b:1/2", "rediss://:old@a:1/2", "redis://:old@a:1/3", "redis://:old@a:2/2"] {
+        for other in ["redis://:old@b:1/2", "rediss://:old@a:1/2", "redis://:old@a:1/3", "redis://:old@a:2/2"]
+        {
             assert_ne!(place("redis://:old@a:1/2"), place(other), "{other}");
         }
     }
