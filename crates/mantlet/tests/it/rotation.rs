@@ -136,10 +136,9 @@ fn every_key_is_replaced_under_load_and_no_request_fails() {
     let connect = || Speaks::trusting(&root).connect(gateway.addr(), HOST).unwrap();
     let page = |connect: &dyn Fn() -> Client| {
         let answer = connect().ask(request("GET", "Cookie: session=alice\r\n"));
-        let set =
+        let mut set =
             answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.clone());
-        let cookie =
-            set.filter_map(|value| value.strip_prefix("__Host-csrf_token=").map(str::to_owned)).next();
+        let cookie = set.find_map(|value| value.strip_prefix("__Host-csrf_token=").map(str::to_owned));
         let value = cookie.expect("a token").split(';').next().unwrap().to_owned();
         format!("Cookie: session=alice; __Host-csrf_token={value}\r\nX-CSRF-Token: {value}\r\n")
     };
