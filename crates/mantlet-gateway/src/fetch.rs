@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     address::Address,
-    tls::outgoing::{connector, roots_of_this_machine},
+    tls::outgoing::{connector, roots_in, roots_of_this_machine},
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
@@ -36,6 +36,8 @@ pub struct Target {
     path: Uri,
     /// Tells the app that the client came over HTTPS, as for other requests.
     says_https: bool,
+    /// Authorities to trust in place of the machine's, PEM.
+    authority: Option<Vec<u8>>,
 }
 
 /// Why there is no response.
@@ -112,7 +114,7 @@ impl Target {
     /// not. None if the path or the host is invalid.
     pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
         let (host, path) = (host.parse().ok()?, path.parse().ok()?);
-        Some(Self { server: server.clone(), is_https: false, host, path, says_https })
+        Some(Self { server: server.clone(), is_https: false, host, path, says_https, authority: None })
     }
 
     /// The resource at an address; fails if the address is invalid.
@@ -142,7 +144,14 @@ impl Target {
             host: authority.as_str().parse().map_err(|_| wrong())?,
             path,
             says_https: false,
+            authority: None,
         })
+    }
+
+    /// Trusts these authorities (PEM) in place of the machine's.
+    #[must_use]
+    pub fn trusting(self, authority: Vec<u8>) -> Self {
+        Self { authority: Some(authority), ..self }
     }
 }
 
@@ -192,12 +201,12 @@ async fn ask(
                 let unreachable = |error: String| FetchError::Unreachable(error);
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
-                let tls = match tls {
-                    Some(tls) => tls.clone(),
-                    None => {
-                        connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?
-                    }
+                let tls = match (tls, &target.authority) {
+                    (Some(tls), _) => Ok(tls.clone()),
+                    (None, None) => connector(roots_of_this_machine()),
+                    (None, Some(pem)) => roots_in(pem).and_then(connector),
                 };
+                let tls = tls.map_err(|error| unreachable(error.to_string()))?;
                 exchange(target, question, TokioIo::new(tls.connect(name, socket).await.map_err(away)?))
                     .await?
             } else {

@@ -40,6 +40,7 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["config"],
         floors: &[
+            &["keeper", "retired"],
             &["reference"],
             &[
                 "adopted",
@@ -50,9 +51,10 @@ const HOUSES: [House; 8] = [
                 "issuer_material",
                 "socket_path",
             ],
-            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls", "traces"],
+            &["admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls", "traces"],
             &["schema"],
-            &["gate", "places", "read"],
+            &["places"],
+            &["gate", "read"],
         ],
         imports: 10,
     },
@@ -81,6 +83,7 @@ const HOUSES: [House; 8] = [
             &["parts"],
             &["events"],
             &["reload", "stop"],
+            &["rotation"],
             &["run"],
             &["start"],
         ],

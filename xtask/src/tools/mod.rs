@@ -103,6 +103,10 @@ pub(crate) fn prometheus() -> Result<(PathBuf, PathBuf)> {
 
 /// A program that is built from the sources that `xtask/NAME/go.sum` locks.
 fn from_go(name: &str, package: &str) -> Result<PathBuf> {
+    build_with_go(name, package, |_| {})
+}
+
+fn build_with_go(name: &str, package: &str, adjust: impl FnOnce(&mut Command)) -> Result<PathBuf> {
     let sources = root().join("xtask").join(name);
     let lock = sources.join("go.sum");
     let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
@@ -116,9 +120,23 @@ fn from_go(name: &str, package: &str) -> Result<PathBuf> {
         let mut build = Command::new(go);
         build.current_dir(sources).env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
         build.args(["build", "-trimpath", "-o"]).arg(&binary).arg(package);
+        adjust(&mut build);
         run(&mut build)
     })?;
     Ok(binary)
+}
+
+/// A Vault with what the tests of secrets need. What Go keeps of its build takes gigabytes, and is removed.
+pub(crate) fn vault() -> Result<PathBuf> {
+    let scratch = target()?.join("vault-build");
+    let built = build_with_go("vault", ".", |build| {
+        build.env("GOMODCACHE", scratch.join("modules")).env("GOCACHE", scratch.join("cache"));
+        build.env("GOFLAGS", "-mod=readonly -modcacherw -ldflags=-s");
+    });
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    built
 }
 
 /// oidc-provider, an OIDC provider for tests: the folder with its modules, and the Node that runs it.

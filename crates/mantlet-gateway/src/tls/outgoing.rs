@@ -76,7 +76,8 @@ pub(crate) fn roots_of_this_machine() -> RootCertStore {
     roots
 }
 
-fn roots_in(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+/// Those of a PEM file.
+pub(crate) fn roots_in(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates_in(pem)? {
         roots.add(certificate).map_err(|error| TlsError(error.to_string()))?;

@@ -16,6 +16,8 @@ mod events;
 mod reload;
 mod stop;
 
+mod rotation;
+
 mod run;
 
 mod start;

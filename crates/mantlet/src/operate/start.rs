@@ -68,7 +68,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let effect = EffectCheck::of(&loaded);
     let digest = loaded.digest();
-    let config = loaded.config;
+    let config = loaded.config.clone();
     let mut audit = config.audit.log(&config.state_folder);
     audit.ship = config.audit.destinations();
     let (log, writer) = AuditLog::open(&audit).map_err(|error| {
@@ -139,6 +139,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         records: &records,
         reader,
         keeper,
+        loaded: loaded.into(),
         asks_at_once,
         certificates,
         admin,

@@ -68,6 +68,7 @@ mod refusals;
 mod reload;
 mod request_line;
 mod responses;
+mod rotation;
 mod scale;
 mod sdk;
 mod secrets;

@@ -97,6 +97,11 @@ impl Default for Config {
 const SECRET: [&str; 6] = ["auth", "cookie", "key", "token", "secret", "password"];
 
 impl Config {
+    /// The files that it reads, with their keys.
+    pub(crate) fn files(&self) -> [(&'static str, &String); 3] {
+        [("authority", &self.authority), ("certificate", &self.certificate), ("key", &self.key)]
+    }
+
     /// The destination, or what is wrong with it. The key leads to it in messages.
     pub(super) fn destination(&self, key: &str) -> Result<Destination, Mistake> {
         let mistake = |name: &str, message: String| Mistake::new(format!("{key}.{name}"), message);
