@@ -8,7 +8,7 @@ use mantlet_controls::{
 };
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
-    audit_log::AuditLog,
+    audit_log::{AuditLog, AuditWriter},
     evidence_file::EvidenceFile,
     key_file::{KeyFile, KeyThread},
     quota_file::QuotaFile,
@@ -69,12 +69,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let effect = EffectCheck::of(&loaded);
     let digest = loaded.digest();
     let config = loaded.config.clone();
-    let mut audit = config.audit.log(&config.state_folder);
-    audit.ship = config.audit.destinations();
-    let (log, writer) = AuditLog::open(&audit).map_err(|error| {
-        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
-        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
-    })?;
+    let (log, writer) = open_log(&config)?;
     let quotas = QuotaFile::open(config.state_folder.join(QUOTAS), reader.kept.get(), config.throttle.keys);
     let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let learns = config.authentication.mode != Mode::Off;
@@ -165,6 +160,16 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     following.finish();
     writer.finish();
     outcome
+}
+
+/// Opens the audit log, and ships it where that is configured.
+fn open_log(config: &Config) -> Result<(AuditLog, AuditWriter), Failure> {
+    let mut audit = config.audit.log(&config.state_folder);
+    audit.ship = config.audit.destinations();
+    AuditLog::open(&audit).map_err(|error| {
+        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
+        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
+    })
 }
 
 /// Reads what traffic has said of rules. Without a key for its hashes nothing is kept beyond this run.
