@@ -10,6 +10,7 @@ mod processes;
 mod shell;
 mod test;
 mod tools;
+mod vault;
 
 use std::{env, process::ExitCode};
 
@@ -28,6 +29,7 @@ Commands:
   bench   Compare Mantlet with nginx: CPU a request, memory a connection
   differential
           Judge random values and requests as Pydantic and FastAPI do, and compare
+  vault   Build a Vault, which takes ten minutes once, and run the tests that need it
 
 `cargo xtask COMMAND --help` lists the options of a command.
 ";
@@ -56,6 +58,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         "ci" => (ci::HELP, ci::ci),
         "bench" => (bench::HELP, bench::bench),
         "field" => (field::HELP, field::field),
+        "vault" => (vault::HELP, vault::vault),
         "differential" => (differential::HELP, differential::differential),
         _ => bail!("there is no command `{command}`; `cargo xtask` lists them"),
     };

@@ -7,8 +7,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -70,6 +71,17 @@ impl Part {
     /// Its length.
     pub fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    /// The number of its last whole line when it was found.
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether this is what the system says of the same file.
+    pub fn is(&self, found: &Metadata) -> io::Result<bool> {
+        let own = self.file.metadata()?;
+        Ok((own.dev(), own.ino()) == (found.dev(), found.ino()))
     }
 
     fn has(&self, seq: u64) -> bool {

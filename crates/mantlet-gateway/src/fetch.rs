@@ -18,10 +18,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use crate::{
     address::Address,
-    tls::outgoing::{connector, roots_of_this_machine},
+    tls::outgoing::{connector, roots_in, roots_of_this_machine},
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
@@ -35,6 +36,8 @@ pub struct Target {
     path: Uri,
     /// Tells the app that the client came over HTTPS, as for other requests.
     says_https: bool,
+    /// Authorities to trust in place of the machine's, PEM.
+    authority: Option<Vec<u8>>,
 }
 
 /// Why there is no response.
@@ -102,16 +105,21 @@ impl Fetched {
 }
 
 impl Target {
+    /// Whether it is asked over TLS.
+    pub(crate) const fn is_https(&self) -> bool {
+        self.is_https
+    }
+
     /// A resource of the app behind the gate, requested like a client of this host, over HTTPS or
     /// not. None if the path or the host is invalid.
     pub fn of_app(server: &Address, host: &str, path: &str, says_https: bool) -> Option<Self> {
         let (host, path) = (host.parse().ok()?, path.parse().ok()?);
-        Some(Self { server: server.clone(), is_https: false, host, path, says_https })
+        Some(Self { server: server.clone(), is_https: false, host, path, says_https, authority: None })
     }
 
     /// The resource at an address; fails if the address is invalid.
     pub fn of_url(url: &str) -> Result<Self, String> {
-        let wrong = || format!("`{url}` is not an address; write `https://HOST/openapi.json`");
+        let wrong = || format!("`{url}` is not an address; write `https://HOST/PATH`");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong());
@@ -136,7 +144,14 @@ impl Target {
             host: authority.as_str().parse().map_err(|_| wrong())?,
             path,
             says_https: false,
+            authority: None,
         })
+    }
+
+    /// Trusts these authorities (PEM) in place of the machine's.
+    #[must_use]
+    pub fn trusting(self, authority: Vec<u8>) -> Self {
+        Self { authority: Some(authority), ..self }
     }
 }
 
@@ -152,13 +167,29 @@ pub async fn send(
     patience: Duration,
     most: usize,
 ) -> Result<Fetched, FetchError> {
-    let answer = tokio::time::timeout(patience, ask(target, question, most)).await;
+    send_by(None, target, question, patience, most).await
+}
+
+/// The same with a connector for TLS; without one, the authorities of this machine are trusted.
+pub(crate) async fn send_by(
+    tls: Option<&TlsConnector>,
+    target: &Target,
+    question: Question,
+    patience: Duration,
+    most: usize,
+) -> Result<Fetched, FetchError> {
+    let answer = tokio::time::timeout(patience, ask(tls, target, question, most)).await;
     answer.unwrap_or_else(|_| {
         Err(FetchError::Unreachable(format!("no complete response within {} s", patience.as_secs())))
     })
 }
 
-async fn ask(target: &Target, question: Question, most: usize) -> Result<Fetched, FetchError> {
+async fn ask(
+    tls: Option<&TlsConnector>,
+    target: &Target,
+    question: Question,
+    most: usize,
+) -> Result<Fetched, FetchError> {
     let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
     let response = match &target.server {
         Address::Unix(path) => {
@@ -170,8 +201,12 @@ async fn ask(target: &Target, question: Question, most: usize) -> Result<Fetched
                 let unreachable = |error: String| FetchError::Unreachable(error);
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| unreachable(format!("`{host}` is not the name of a server")))?;
-                let tls =
-                    connector(roots_of_this_machine()).map_err(|error| unreachable(error.to_string()))?;
+                let tls = match (tls, &target.authority) {
+                    (Some(tls), _) => Ok(tls.clone()),
+                    (None, None) => connector(roots_of_this_machine()),
+                    (None, Some(pem)) => roots_in(pem).and_then(connector),
+                };
+                let tls = tls.map_err(|error| unreachable(error.to_string()))?;
                 exchange(target, question, TokioIo::new(tls.connect(name, socket).await.map_err(away)?))
                     .await?
             } else {

@@ -121,6 +121,12 @@ impl Gate {
         self.shared.tls.as_ref().map_or(Ok(()), |tls| tls.replace(loaded))
     }
 
+    /// Connects to the store with another user or password from now on. Whether that was possible: another store
+    /// needs another start.
+    pub fn reload_store(&self, config: &StoreConfig) -> bool {
+        self.shared.password.as_ref().is_some_and(|store| store.use_from_now(config))
+    }
+
     /// Keeps the fetched certificate valid for as long as it is polled; without TLS it does
     /// nothing. It reads and writes files, so do not poll it on a thread of the gate.
     pub async fn keep_certificates(

@@ -16,6 +16,7 @@
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
 //! | [`app_events`] | hears the app's own events |
+//! | [`traces`] | spans of requests, for an OpenTelemetry collector |
 //! | [`fetch`] | asks a server one question |
 //! | [`tls`], [`audit_log`], [`quota_file`], [`session_file`], [`key_file`], [`refresh_file`], [`evidence_file`], `journal`, `listener`, [`guarded`], `metrics`, `address`, `clock` | certificates, files, sockets, counters and the time |
 //!
@@ -51,6 +52,8 @@ mod request_body;
 pub mod session_file;
 pub mod tls;
 mod wire;
+
+pub mod traces;
 
 pub mod fetch;
 

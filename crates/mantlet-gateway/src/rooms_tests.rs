@@ -32,6 +32,7 @@ const HOUSES: [House; 6] = [
                 "wire",
                 "guests",
                 "request_body",
+                "traces",
             ],
             &["app_events", "store", "app", "sessions"],
             &["issuers", "keys", "refresh_tokens"],

@@ -24,8 +24,9 @@ use crate::{
     metrics::{AppHealth, Requests},
     refresh_tokens::KeptFamilies,
     sessions::KeptSessions,
-    store::{Opened, StoreConfig},
+    store::{NewPassword, Opened, StoreConfig},
     tls::Tls,
+    traces::Tracer,
 };
 
 /// The setup of the gate. A change here needs a restart; a change of the policy does not.
@@ -48,6 +49,8 @@ pub struct GateConfig {
     pub store: Option<StoreConfig>,
     /// Whether requests are measured.
     pub measures: bool,
+    /// What becomes of requests that are recorded as traces.
+    pub tracer: Option<Tracer>,
     /// Whether the app is ours to run, so that [`Gate::app_started`](crate::Gate::app_started) is called.
     pub runs_app: bool,
 }
@@ -67,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) proofs: Option<Arc<dyn SeenByAll>>,
+    pub(crate) password: Option<Arc<dyn NewPassword>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
     pub(crate) keys: KeptKeys,
@@ -122,6 +126,7 @@ impl Shared {
             tls,
             audit,
             proofs: store.as_ref().map(|store| Arc::clone(&store.proofs)),
+            password: store.as_ref().map(|store| Arc::clone(&store.password)),
             store: store.map(|store| store.counters),
             keeper: Arc::clone(&sessions) as Arc<dyn Keeper>,
             sessions,

@@ -570,6 +570,12 @@ pub(crate) enum AuditAction {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// List how far the log is shipped to each destination
+    Shipping {
+        /// The log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Print a record with a proof that it is in the sealed log, without any other record
     Prove {
         /// The number of the record: its `seq`

@@ -40,6 +40,7 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["config"],
         floors: &[
+            &["keeper", "retired"],
             &["reference"],
             &[
                 "adopted",
@@ -50,9 +51,10 @@ const HOUSES: [House; 8] = [
                 "issuer_material",
                 "socket_path",
             ],
-            &["admin", "app", "audit", "metrics", "shutdown", "store", "tls"],
+            &["admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls", "traces"],
             &["schema"],
-            &["gate", "places", "read"],
+            &["places"],
+            &["gate", "read"],
         ],
         imports: 10,
     },
@@ -77,10 +79,11 @@ const HOUSES: [House; 8] = [
     House {
         folder: &["operate"],
         floors: &[
-            &["admin", "alone", "certificates", "health", "metrics", "records", "signals"],
+            &["admin", "alone", "certificates", "health", "metrics", "records", "signals", "traces"],
             &["parts"],
             &["events"],
             &["reload", "stop"],
+            &["rotation"],
             &["run"],
             &["start"],
         ],
@@ -115,7 +118,7 @@ const HOUSES: [House; 8] = [
         folder: &["command", "audit"],
         floors: &[
             &["filter", "log", "present"],
-            &["export", "prove", "search", "verify"],
+            &["export", "prove", "search", "shipping", "verify"],
             &["tail"],
             &["follow"],
         ],

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Mantlet costs, beside nginx doing the same work in the same run.
 
 mod connections;
+mod evidence;
 mod example;
 mod goodput;
 mod h2load;
@@ -53,7 +54,8 @@ Options:
                 load (what an app can carry, and floods of a slow one),
                 refusal (a 429, beside slowapi), identity (verdicts on tokens, beside Envoy, HAProxy and
                 PyJWT; -gates, -app, -instructions or -memory for a part of it), decision (of a rate, in memory), redis (the same in
-                Redis on loopback), objects (whose an object is, in memory)
+                Redis on loopback), objects (whose an object is, in memory), evidence (metrics, traces and
+                records of every request, on and off)
   --against FILE
                 Compare with another build of Mantlet: instructions a request (by callgrind, for
                 CPU time differs more from run to run than builds do), then CPU time, then memory
@@ -74,7 +76,10 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     let names: Vec<&str> = WORKLOADS
         .iter()
         .map(|workload| workload.name)
-        .chain(["memory", "start", "goodput", "load", "refusal", "decision", "objects", "redis", "identity"])
+        .chain([
+            "memory", "start", "goodput", "load", "refusal", "decision", "objects", "redis", "evidence",
+            "identity",
+        ])
         .chain(identity::PARTS)
         .collect();
     // Two builds are compared by what requests and connections cost.
@@ -144,6 +149,10 @@ pub(crate) fn bench(mut flags: Flags) -> Result<()> {
     }
     if wanted("redis") {
         sections += &throttle::redis(&place, rounds, seconds)?;
+    }
+
+    if wanted("evidence") {
+        sections += &evidence::measure(&place, &generators, rounds, seconds)?;
     }
 
     if identity::PARTS.into_iter().any(wanted) {

@@ -230,6 +230,24 @@ impl Place {
         self.gate_by(Command::new(&self.mantlet), channel, contract)
     }
 
+    /// Mantlet with settings in its environment; with its instructions counted, if that is wanted.
+    pub(super) fn gate_with(
+        &self,
+        name: &'static str,
+        settings: &[(&'static str, String)],
+        is_counted: bool,
+    ) -> Result<Server> {
+        let port = free_port()?;
+        let mut mantlet = if is_counted { self.counted()? } else { Command::new(&self.mantlet) };
+        mantlet.args(["serve", "--upstream", "unix:backend.sock", "--config", "mantlet.toml"]);
+        mantlet.args(["--openapi", "off", "--listen", &format!("127.0.0.1:{port}")]);
+        mantlet.envs(settings.iter().map(|(name, value)| (name, value)));
+        // Several at once, each with a folder of its own.
+        mantlet.env("MANTLET_STATE_FOLDER", format!("state-{port}"));
+        let server = self.start(name, port, &mut mantlet)?;
+        self.wait_for_answer(server, Channel::Plain)
+    }
+
     /// Mantlet, while its instructions are counted.
     pub(super) fn counted_gate(&self, channel: Channel, contract: bool) -> Result<Server> {
         self.gate_by(self.counted()?, channel, contract)

@@ -63,6 +63,17 @@ pub(crate) fn faketime() -> Result<PathBuf> {
     library(NAME).context("the package `libfaketime` brought no `libfaketimeMT.so.1`")
 }
 
+/// rsyslogd, with the driver for TLS that is in a package of its own.
+pub(crate) fn rsyslog() -> Result<PathBuf> {
+    const DRIVER: &str = "rsyslog/lmnsd_gtls.so";
+    let daemon = program(&["rsyslogd", "/usr/sbin/rsyslogd"], "rsyslog")?;
+    if library(DRIVER).is_none() {
+        install("rsyslog-gnutls")?;
+        library(DRIVER).context("the package `rsyslog-gnutls` brought no `lmnsd_gtls.so`")?;
+    }
+    Ok(daemon)
+}
+
 /// A library where distributions keep them: Debian in a folder of the machine's architecture.
 fn library(name: &str) -> Option<PathBuf> {
     let folders = ["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from);
@@ -80,11 +91,28 @@ pub(crate) fn pebble() -> Result<PathBuf> {
     from_go("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble")
 }
 
+/// An OpenTelemetry collector. What it is made of needs a newer Go than Debian 12 has.
+pub(crate) fn otelcol() -> Result<PathBuf> {
+    from_go("otelcol", ".")
+}
+
+/// Prometheus, and the program that tests its rules.
+pub(crate) fn prometheus() -> Result<(PathBuf, PathBuf)> {
+    Ok((program(&["prometheus"], "prometheus")?, program(&["promtool"], "prometheus")?))
+}
+
 /// A program that is built from the sources that `xtask/NAME/go.sum` locks.
 fn from_go(name: &str, package: &str) -> Result<PathBuf> {
+    build_with_go(name, package, |_| {})
+}
+
+fn build_with_go(name: &str, package: &str, adjust: impl FnOnce(&mut Command)) -> Result<PathBuf> {
     let sources = root().join("xtask").join(name);
     let lock = sources.join("go.sum");
     let lock = fs::read_to_string(&lock).with_context(|| format!("`{}` cannot be read", lock.display()))?;
+    // A program of our own is made of more than what is locked.
+    let own = fs::read_to_string(sources.join("main.go")).unwrap_or_default();
+    let lock = lock + &own;
     let binary = tools_folder()?.join("bin").join(name);
     made_from(&lock, &binary, || {
         let go = program(&["go"], "golang-go")?;
@@ -92,9 +120,23 @@ fn from_go(name: &str, package: &str) -> Result<PathBuf> {
         let mut build = Command::new(go);
         build.current_dir(sources).env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
         build.args(["build", "-trimpath", "-o"]).arg(&binary).arg(package);
+        adjust(&mut build);
         run(&mut build)
     })?;
     Ok(binary)
+}
+
+/// A Vault with what the tests of secrets need. What Go keeps of its build takes gigabytes, and is removed.
+pub(crate) fn vault() -> Result<PathBuf> {
+    let scratch = target()?.join("vault-build");
+    let built = build_with_go("vault", ".", |build| {
+        build.env("GOMODCACHE", scratch.join("modules")).env("GOCACHE", scratch.join("cache"));
+        build.env("GOFLAGS", "-mod=readonly -modcacherw -ldflags=-s");
+    });
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    built
 }
 
 /// oidc-provider, an OIDC provider for tests: the folder with its modules, and the Node that runs it.

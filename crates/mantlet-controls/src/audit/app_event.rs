@@ -97,6 +97,7 @@ impl AppEvent {
                 operation: facts.operation,
                 request_id: facts.request_id,
                 session: facts.session,
+                trace: facts.trace,
                 ..plain
             },
         })

@@ -8,6 +8,7 @@
 mod action;
 mod app_event;
 mod once;
+mod severity;
 mod sums;
 mod voucher;
 
@@ -23,11 +24,13 @@ pub(crate) use action::short;
 pub use action::{ACTIONS, Actions, OfRoute, Outcome, Recorded, hash_of_account};
 pub use app_event::{AppEvent, LONGEST_DATAGRAM};
 pub(crate) use once::FirstTime;
+pub use severity::Severity;
 pub use sums::{Summed, Sums};
 pub use voucher::{Vouched, Vouchers};
 
 use crate::{
     Call, Mode, Reason, Refusal,
+    call::trace::Trace,
     message::{
         REFUSED_METHOD,
         foreign::{self, cut},
@@ -72,6 +75,9 @@ pub struct Record {
     pub operation: Option<String>,
     /// The id in the `X-Request-ID` of the response.
     pub request_id: String,
+    /// The id of the trace (W3C Trace Context) that the request is part of, if there are traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// The mode of the control that decided.
     pub mode: &'static str,
     /// Details beyond the reason: the name of a cookie or rule, the names of unknown fields, or the
@@ -141,6 +147,7 @@ impl Record {
             path: readable.then(|| shortened(call.path.as_str())),
             operation: call.operation.as_ref().map(|matched| matched.route.path.clone()),
             request_id: call.request_id.as_str().to_owned(),
+            trace: call.trace.as_ref().map(Trace::text),
             mode: if left { Mode::Enforce } else { mode }.as_str(),
             subject: match &refusal.subject {
                 Some(subject) => Some(subject.as_ref().to_owned()),
@@ -448,6 +455,7 @@ impl Record {
             path: None,
             operation: None,
             request_id: String::new(),
+            trace: None,
             mode: Mode::Enforce.as_str(),
             subject: None,
             remedy: None,

@@ -22,6 +22,7 @@ use sha2::Sha256;
 use super::short;
 use crate::{
     Call,
+    call::trace::Trace,
     config::Secret,
     message::foreign::{self, cut},
 };
@@ -41,6 +42,7 @@ pub struct Vouched {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) operation: Option<String>,
+    pub(super) trace: Option<String>,
 }
 
 /// Writes such headers, and reads what comes back. A clone is the same one.
@@ -108,6 +110,7 @@ fn facts_of(call: &Call) -> Vouched {
         method: foreign::method(&call.method),
         path: cut(call.path.as_str(), MAX_TEXT).to_owned(),
         operation: call.operation.as_ref().map(|matched| cut(&matched.route.path, MAX_TEXT).to_owned()),
+        trace: call.trace.as_ref().map(Trace::text),
     }
 }
 
@@ -125,6 +128,7 @@ mod tests {
             method: "POST".into(),
             path: "/orders/17".into(),
             operation: Some("/orders/{order_id}".into()),
+            trace: None,
         };
         let (own, other) = (Vouchers::default(), Vouchers::default());
         let sealed = own.seal(&facts).unwrap();

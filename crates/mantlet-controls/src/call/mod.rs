@@ -6,6 +6,7 @@ pub(crate) mod path;
 mod place;
 mod principal;
 pub mod request_id;
+pub mod trace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +14,6 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use serde_json::Value;
 
 pub(crate) use self::principal::{APP, MANTLET};
-use self::request_id::RequestId;
 pub use self::{
     client::Client,
     host::Host,
@@ -21,6 +21,7 @@ pub use self::{
     place::{Place, Spellings},
     principal::{Attribute, Known, Origin, Principal},
 };
+use self::{request_id::RequestId, trace::Trace};
 use crate::{config::Clock, operation::Matched};
 
 /// A client's certificate: a principal that the transport vouches for.
@@ -72,6 +73,8 @@ impl Scheme {
 pub struct Call {
     /// The id that connects the response, the app's log and the audit record.
     pub request_id: RequestId,
+    /// The trace that it is part of, if there are traces.
+    pub trace: Option<Trace>,
     /// The client, as found by the `client` control.
     pub client: Client,
     /// The method as sent.

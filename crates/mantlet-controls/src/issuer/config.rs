@@ -58,6 +58,9 @@ pub struct IssuerConfig {
     /// The key or the password, read from where it is.
     #[serde(skip)]
     pub material: Option<Material>,
+    /// Keys before this one that tokens may still be signed with.
+    #[serde(skip)]
+    pub previous: Vec<Material>,
 }
 
 /// RFC 8725 names no number; 30 s are enough for clocks that are set by NTP.
@@ -125,7 +128,7 @@ impl IssuerConfig {
             let remote = Remote::of(&self.issuer, (!self.jwks.is_empty()).then_some(&*self.jwks));
             Source::Remote(memory.remote(remote))
         } else if self.introspection.is_empty() {
-            Source::Keys(key.map(KeySet::of).unwrap_or_default())
+            Source::Keys(key.map(|key| self.with_previous(key)).unwrap_or_default())
         } else {
             Source::Introspection(memory.introspection(self))
         };
@@ -204,6 +207,15 @@ impl IssuerConfig {
             }
         }
         algorithms
+    }
+
+    /// The key of now, and those before it that are understood.
+    fn with_previous(&self, key: Key) -> KeySet {
+        let of = |material: &Material| {
+            let bytes = material.0.expose().as_slice();
+            if self.public_key.is_empty() { Key::of_secret(bytes) } else { Key::of_pem(bytes) }
+        };
+        KeySet::of(key).with(self.previous.iter().filter_map(of))
     }
 
     fn check_key(&self, wrong: &mut Wrong) -> Option<Key> {

@@ -126,6 +126,11 @@ impl Remote {
         self.is_asked.store(false, Relaxed);
     }
 
+    /// Seconds since the keys that are in use were fetched; none if there are none.
+    pub fn age(&self, now: i64) -> Option<i64> {
+        Some(now.saturating_sub(self.keys()?.at).max(0))
+    }
+
     /// Whether keys were ever fetched.
     pub fn has_keys(&self) -> bool {
         self.keys.load().is_some()

@@ -3,12 +3,12 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    Call, Refusal, RequestBody, authentication::sessions::Keeper, cors, dpop::SeenByAll, issuer::Client,
-    refresh_tokens, throttle,
+    Call, Reason, Refusal, RequestBody, authentication::sessions::Keeper, call::trace::Trace, cors,
+    dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
 };
 
 /// The app behind the pipeline.
@@ -47,10 +47,17 @@ pub trait App<B> {
     /// would be lost that it does not give again.
     fn finish_in_any_case(&mut self) {}
 
-    /// The request has its response, of the app or of the gate: its head goes to the client next. Called once
-    /// for each request, to measure.
-    fn responded(&self, call: &Call, status: StatusCode) {
-        let _ = (call, status);
+    /// The trace that a request of a trusted peer, or of another client, is part of; none if there are no
+    /// traces. Called once for each request.
+    fn trace(&self, headers: &HeaderMap, is_trusted: bool) -> Option<Trace> {
+        let _ = (headers, is_trusted);
+        None
+    }
+
+    /// The request has its response, of the app or of the gate, which may have refused it: its head goes to the
+    /// client next. Called once for each request, to measure.
+    fn responded(&self, call: &Call, status: StatusCode, refused: Option<Reason>) {
+        let _ = (call, status, refused);
     }
 
     /// Asks the issuers of tokens, if it can.

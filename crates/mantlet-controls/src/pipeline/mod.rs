@@ -104,7 +104,9 @@ where
     let mut request = request.map(RequestBody::new);
     // client: which client has really sent the request. First, because every record names the
     // caller; it refuses nothing.
-    let call = open::open(policy, arrival, &request);
+    let mut call = open::open(policy, arrival, &request);
+    // trace: which one the request is part of. Before any record of it.
+    call.trace = app.trace(request.headers(), call.client.peer_trusted);
     let settings = Arc::clone(policy.routes.fallback());
     let mut road = Road { policy, audit, call, settings, due: Due::default() };
 
@@ -129,6 +131,10 @@ where
             // refresh tokens: an answer that can be read.
             if policy.refresh_tokens.prepare(&road.call, request.headers_mut()) {
                 app.finish_in_any_case();
+            }
+            // trace: the app's own spans join. Without traces, what a client says of one stays as it came.
+            if let Some(trace) = &road.call.trace {
+                trace.hand_over(request.headers_mut(), road.call.client.peer_trusted);
             }
             // audit: what the gate knows of it, if the app sends events of its own; and what it is about to do.
             policy.vouchers.write(&road.call, request.headers_mut());
@@ -190,14 +196,19 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
+    let mut refused = match &ended {
+        Err(Ending::Refused(refusal)) => Some(refusal.reason),
+        _ => None,
+    };
     let mut answer = outbound::finish(&road, ended);
     // audit: without its record nothing leaves, where that is configured.
     if let Some(settled) = audit.settled()
         && !settled.await
     {
         answer = outbound::unrecorded(&road);
+        refused = Some(Reason::AuditUnavailable);
     }
-    app.responded(&road.call, answer.status());
+    app.responded(&road.call, answer.status(), refused);
     answer
 }
 

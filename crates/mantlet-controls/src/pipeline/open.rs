@@ -17,6 +17,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
     let certificate = arrival.certificate.clone().filter(|_| !client.peer_trusted);
     Call {
         request_id: RequestId::of(headers, client.peer_trusted, policy.clock),
+        trace: None,
         method: request.method().clone(),
         version: request.version(),
         host: Host::of(headers, client::forwarded_host(headers, &client, &policy.client)),

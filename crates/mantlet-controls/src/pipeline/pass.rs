@@ -12,8 +12,17 @@ pub(crate) fn pass(audit: &impl Sink, call: &Call, faults: Faults) -> Result<(),
     for (mode, refusal) in faults {
         match mode {
             Mode::Enforce => return Err(refusal),
-            Mode::Report if refusal.repeated => audit.repeated(call, refusal.reason, mode),
-            Mode::Report => audit.record(Record::of(call, &refusal, mode)),
+            Mode::Report => {
+                if let Some(trace) = &call.trace {
+                    // The first of them.
+                    let _ = trace.reported.set(refusal.reason);
+                }
+                if refusal.repeated {
+                    audit.repeated(call, refusal.reason, mode);
+                } else {
+                    audit.record(Record::of(call, &refusal, mode));
+                }
+            }
             Mode::Off => {}
         }
     }

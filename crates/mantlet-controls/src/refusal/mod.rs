@@ -2,6 +2,7 @@
 
 pub mod remedy;
 pub mod response;
+pub mod stop;
 mod words;
 
 use std::{sync::Arc, time::Duration};

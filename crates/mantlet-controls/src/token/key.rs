@@ -206,6 +206,13 @@ impl KeySet {
         Self { keys: vec![key] }
     }
 
+    /// The same, with further keys.
+    #[must_use]
+    pub fn with(mut self, keys: impl IntoIterator<Item = Key>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
     /// A JSON Web Key Set. Keys that cannot verify tokens are passed over. None: it is not a set.
     pub fn of_jwks(text: &[u8]) -> Option<Self> {
         let set: Value = serde_json::from_slice(text).ok()?;

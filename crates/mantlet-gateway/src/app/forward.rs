@@ -12,7 +12,7 @@ use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use mantlet_controls::{
     App, Call, Policy, Reason, Refusal, RequestBody,
     authentication::sessions::Keeper,
-    call::wants_websocket,
+    call::{trace::Trace, wants_websocket},
     client,
     cors::{Own, Silence},
     dpop::SeenByAll,
@@ -27,7 +27,7 @@ use std::{
     net::IpAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::Poll,
@@ -43,8 +43,11 @@ use super::{
     response_body::AppResponseBody,
 };
 use crate::{
-    audit_log::AuditLog, connection_state::ConnectionState, metrics::Requests,
+    audit_log::AuditLog,
+    connection_state::ConnectionState,
+    metrics::Requests,
     request_body::ClientRequestBody,
+    traces::{OpenSpan, Tracer},
 };
 
 /// How often to check whether a response has begun.
@@ -73,6 +76,9 @@ pub(crate) struct Forward<'a> {
     pub(crate) must_finish: Option<&'a AtomicBool>,
     /// When the request came, and where it is said how long it took; none if that is not measured.
     pub(crate) measured: Option<(&'a Requests, Instant)>,
+    pub(crate) tracer: Option<&'a Tracer>,
+    /// The steps of the request, if it is recorded.
+    pub(crate) span: OnceLock<Arc<OpenSpan>>,
 }
 
 /// The app has agreed to a WebSocket. It travels in the extensions of the response that says so.
@@ -137,6 +143,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
             early::pass_on(&mut request, connection);
         }
 
+        let span = self.span.get().map(|span| span.to_app(call));
         let answer = self.exchange(request, limit, &mut place).await;
         let (mut response, mut lease, permit) = match (answer, place) {
             (Ok((response, lease)), Some(place)) => (response, lease, place.answered()),
@@ -156,6 +163,9 @@ impl App<ClientRequestBody> for &Forward<'_> {
             seen.learn(key, response.headers());
         }
         lease.hold(permit);
+        if let Some(span) = &span {
+            span.answered(response.status());
+        }
         match framing::mend(&mut response, is_head) {
             Ok(Framing::Plain) => {}
             Ok(Framing::Bodiless) => lease.rest(),
@@ -174,7 +184,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
                 client: call.client.address,
             };
             response.extensions_mut().insert(upgrade);
-            return Ok(response.map(|body| AppResponseBody::new(body, lease)));
+            return Ok(response.map(|body| AppResponseBody::new(body, lease).timed(span)));
         }
         // Some servers read the bytes after a declined upgrade as another protocol, so nothing may
         // follow. And after an exception in the app, uvicorn closes without announcing it, so a
@@ -186,9 +196,9 @@ impl App<ClientRequestBody> for &Forward<'_> {
         if response.body().size_hint().exact().is_none() {
             // Boxed: rarer than responses of a known length.
             let first = Box::pin(begin(response.body_mut())).await?;
-            return Ok(response.map(|body| AppResponseBody::begun(first, body, lease)));
+            return Ok(response.map(|body| AppResponseBody::begun(first, body, lease).timed(span)));
         }
-        Ok(response.map(|body| AppResponseBody::new(body, lease)))
+        Ok(response.map(|body| AppResponseBody::new(body, lease).timed(span)))
     }
 
     fn store(&self) -> Option<&Arc<dyn Store>> {
@@ -207,10 +217,25 @@ impl App<ClientRequestBody> for &Forward<'_> {
         Some(self.refresh_tokens)
     }
 
-    fn responded(&self, call: &Call, status: StatusCode) {
+    fn trace(&self, headers: &HeaderMap, is_trusted: bool) -> Option<Trace> {
+        let tracer = self.tracer?;
+        let trace = Trace::begin(headers, is_trusted, tracer.sampler());
+        if trace.is_sampled {
+            self.span.get_or_init(|| OpenSpan::begin(tracer, &trace));
+        }
+        Some(trace)
+    }
+
+    fn responded(&self, call: &Call, status: StatusCode, refused: Option<Reason>) {
+        let span = self.span.get();
+        if let Some(span) = span {
+            span.responded(call, status, refused);
+        }
         if let Some((requests, began)) = self.measured {
             let route = call.operation.as_ref().map(|matched| matched.route.path.as_str());
-            requests.took(&call.method, route, status, began.elapsed());
+            let error = refused.filter(|_| status.is_server_error()).map(Reason::code);
+            let traced = span.map(|span| span.ids());
+            requests.took((&call.method, route), (status, error), began.elapsed(), traced);
         }
     }
 
@@ -255,6 +280,13 @@ impl App<ClientRequestBody> for &Forward<'_> {
 }
 
 impl Forward<'_> {
+    /// Has the steps of the request end with its response.
+    pub(crate) fn hand_span_on<B>(self, response: &mut Response<B>) {
+        if let Some(span) = self.span.into_inner() {
+            response.extensions_mut().insert(span);
+        }
+    }
+
     /// Only HTTP/1.0 may leave the host out; the app speaks 1.1 with us. It gets a host that the
     /// client did not choose: one of our names, or the address that the client connected to, which
     /// uvicorn would use.

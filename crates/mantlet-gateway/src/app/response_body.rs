@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::pool::Lease;
+use crate::traces::AppSpan;
 
 /// The app's response; returns the connection to the pool when it has ended.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct AppResponseBody {
     first: Option<Box<Frame<Bytes>>>,
     incoming: Incoming,
     lease: Option<Lease>,
+    /// The app's time for it, if it is recorded.
+    span: Option<AppSpan>,
 }
 
 impl AppResponseBody {
@@ -28,9 +31,15 @@ impl AppResponseBody {
 
     /// A response of which a piece has been read.
     pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease) };
+        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease), span: None };
         body.release_at_end();
         body
+    }
+
+    /// The same, as a step of a trace.
+    pub(crate) fn timed(mut self, span: Option<AppSpan>) -> Self {
+        self.span = span.filter(|_| self.lease.is_some());
+        self
     }
 
     fn release_at_end(&mut self) {
@@ -43,6 +52,7 @@ impl AppResponseBody {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
+        self.span = None;
     }
 }
 
@@ -61,7 +71,7 @@ impl Body for AppResponseBody {
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
             None => self.release(),
-            Some(Err(_)) => self.lease = None,
+            Some(Err(_)) => (self.lease, self.span) = (None, None),
         }
         Poll::Ready(frame)
     }

@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use mantlet_audit::{
     verify::{self, CLOSED},
 };
 
-use super::{AuditConfig, Sync, anchors::Anchors, seals::Sealer};
+use super::{AuditConfig, Sync, anchors::Anchors, notes, seals::Sealer, ship::Memory};
 use crate::{
     guarded::{self, Kind},
     journal::sync_folder,
@@ -28,8 +29,6 @@ use crate::{
 const BUFFER: usize = 256 << 10;
 /// How often a log without records is sealed: so an end that was cut off shows.
 const IDLE_SEAL: Duration = Duration::from_mins(15);
-/// The event of a line for records that were lost.
-const LOST: &str = "records-lost";
 /// The event of the first line of a file that is not the first.
 const CONTINUED: &str = "log-continued";
 /// The event of the first line of a process.
@@ -85,6 +84,8 @@ pub(super) struct LogFile {
     is_stuck: bool,
     /// The file was moved away, and no new one could be opened.
     reopens: bool,
+    /// The last lines, of a log that cannot be read back and is shipped.
+    memory: Option<Arc<Memory>>,
 }
 
 /// A file that was opened, and what stands in it.
@@ -127,6 +128,7 @@ impl LogFile {
             sealed: Instant::now(),
             is_stuck: false,
             reopens: false,
+            memory: (length.is_none() && !config.ship.is_empty()).then(Arc::default),
             last_seal: None,
             written: 0,
             unwritten: 0,
@@ -158,18 +160,8 @@ impl LogFile {
     }
 
     fn note_lost(&mut self, now: Timestamp) {
-        #[derive(serde::Serialize)]
-        struct Lost {
-            time: Timestamp,
-            security_event: &'static str,
-            count: u64,
-        }
-        if self.lost > 0
-            && !self.is_stuck
-            && let Ok(record) =
-                serde_json::to_vec(&Lost { time: now, security_event: LOST, count: self.lost })
-        {
-            self.waiting.extend(self.next.add(&record));
+        if self.lost > 0 && !self.is_stuck {
+            self.say_line(&notes::lost(self.lost, now));
             self.lost = 0;
         }
     }
@@ -209,6 +201,9 @@ impl LogFile {
         }
         if let Some(length) = &mut self.length {
             *length += self.waiting.len() as u64;
+        }
+        if let Some(memory) = &self.memory {
+            memory.push(&self.waiting);
         }
         self.chain = self.next.clone();
         self.waiting.clear();
@@ -296,13 +291,41 @@ impl LogFile {
     }
 
     /// Ends the log for now.
-    pub(super) fn close(mut self, now: Timestamp) -> io::Result<()> {
+    pub(super) fn close(&mut self, now: Timestamp) -> io::Result<()> {
         self.say(CLOSED, &[], now);
-        let closed = self.seal_as(true, now).and_then(|()| self.flush(now)).and_then(|()| self.sync());
-        if let Some(anchors) = self.anchors.take() {
+        self.seal_as(true, now).and_then(|()| self.flush(now)).and_then(|()| self.sync())
+    }
+
+    /// Waits for a while until seals are where else they go.
+    pub(super) fn end(self) {
+        if let Some(anchors) = self.anchors {
             anchors.end();
         }
-        closed
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the log is called.
+    pub(super) fn log(&self) -> &str {
+        self.chain.origin()
+    }
+
+    /// Lines that are in the file, or were in those before it.
+    pub(super) const fn lines(&self) -> u64 {
+        self.chain.next_seq()
+    }
+
+    /// Whether its lines can be read back.
+    pub(super) const fn can_be_read(&self) -> bool {
+        self.length.is_some()
+    }
+
+    /// The last lines, if they can only be had from memory.
+    pub(super) const fn memory(&self) -> Option<&Arc<Memory>> {
+        self.memory.as_ref()
     }
 
     /// The file may have been moved away: goes on in a new one.

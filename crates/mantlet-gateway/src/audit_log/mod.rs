@@ -9,14 +9,18 @@
 //! | `writer` | the thread: takes records from the queue, writes, seals |
 //! | `open` | how a log goes on where it was left |
 //! | `file` | the file: lines that are linked to each other, seals, rotation |
+//! | `notes` | records of the log about records |
 //! | `seals` | the key of the next seal, and the file of seals |
 //! | `anchors` | copies of seals elsewhere |
+//! | `ship` | takes the lines to other machines |
 //! | `terminal` | what a person reads |
 
 mod anchors;
 mod file;
+mod notes;
 mod open;
 mod seals;
+mod ship;
 mod terminal;
 mod writer;
 
@@ -25,7 +29,7 @@ use std::{
     path::PathBuf,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{
             AtomicBool, AtomicI64, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -42,8 +46,14 @@ use mantlet_controls::{
 };
 use tokio::sync::oneshot;
 
-use self::{terminal::Terminal, writer::Writer};
-use crate::{guarded::Kind, metrics::Decisions};
+pub(crate) use self::ship::Health;
+pub use self::ship::{Destination, Format, Http, Place, Way, Wire};
+use self::{
+    ship::{Context, Fares, Say, Shipping},
+    terminal::Terminal,
+    writer::Writer,
+};
+use crate::{guarded::Kind, metrics::Decisions, tell};
 
 /// Records that may wait to be written.
 const QUEUE: usize = 16_384;
@@ -89,6 +99,8 @@ pub struct AuditConfig {
     pub seal: Duration,
     /// Where seals go.
     pub anchors: Vec<Anchor>,
+    /// Where the log is shipped to.
+    pub ship: Vec<Destination>,
 }
 
 impl AuditConfig {
@@ -103,6 +115,7 @@ impl AuditConfig {
             rotate: 0,
             seal: Duration::MAX,
             anchors: Vec::new(),
+            ship: Vec::new(),
         }
     }
 }
@@ -148,6 +161,10 @@ struct Progress {
     lost_in_all: AtomicU64,
     /// When the log was last sealed, in seconds since 1970; 0 if it was not sealed since the start.
     sealed_at: AtomicI64,
+    /// Lines that are in the file, those of earlier runs too.
+    lines: AtomicU64,
+    /// How those fare that the log is shipped to.
+    fares: Fares,
     decisions: Decisions,
 }
 
@@ -156,6 +173,9 @@ struct Progress {
 pub struct AuditWriter {
     queue: SyncSender<Message>,
     thread: JoinHandle<()>,
+    /// None if lines can neither be read back nor are kept in memory.
+    context: Option<Context>,
+    shipping: Mutex<Option<Shipping>>,
 }
 
 #[derive(Debug)]
@@ -165,21 +185,33 @@ enum Message {
     Settle(oneshot::Sender<bool>),
     /// Reopen the file: it may have been moved away.
     Reopen,
+    /// So many lines were not shipped to a destination.
+    Unshipped(String, u64),
     End,
 }
 
 impl AuditLog {
     /// Opens the file (made with mode 0600; existing records are kept) and starts the writer.
     pub fn open(config: &AuditConfig) -> io::Result<(Self, AuditWriter)> {
-        let file = config.file.as_deref().map(|path| open::open(config, path)).transpose()?;
+        let (file, context) = open_file(config)?;
         let (queue, records) = sync_channel(QUEUE);
-        let (shared, sums) = (Arc::<Progress>::default(), Arc::<Sums>::default());
+        let sums = Arc::<Sums>::default();
+        let shared = context.as_ref().map_or_else(Arc::default, |context| Arc::clone(&context.progress));
         let waits = file.as_ref().is_some_and(file::LogFile::loses_nothing);
-        let has_file = file.is_some();
+        let has_file = config.file.is_some();
         let terminal = config.terminal.then(Terminal::new);
         let writer = Writer::new(file, terminal, Arc::clone(&shared), Arc::clone(&sums));
         let thread = std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(&records))?;
-        Ok((Self { queue: queue.clone(), shared, sums, waits, has_file }, AuditWriter { queue, thread }))
+        let context = context.map(|context| Context { say: said_to(&queue), ..context });
+        let log = Self { queue: queue.clone(), shared, sums, waits, has_file };
+        let writer = AuditWriter { queue, thread, context, shipping: Mutex::default() };
+        writer.ship(config.ship.clone())?;
+        Ok((log, writer))
+    }
+
+    /// How those fare that the log is shipped to.
+    pub(crate) fn shipping(&self) -> Vec<Arc<Health>> {
+        self.shared.fares.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often was decided what, whether it is recorded or only counted.
@@ -253,10 +285,64 @@ impl AuditWriter {
         let _ = self.queue.send(Message::Reopen);
     }
 
-    /// Writes the queue and ends.
+    /// Ships the log to these from now on.
+    pub fn ship(&self, destinations: Vec<Destination>) -> io::Result<()> {
+        let mut shipping = self.shipping.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*shipping, &self.context) {
+            (Some(shipping), _) => shipping.heed(destinations),
+            (None, _) if destinations.is_empty() => {}
+            (None, Some(context)) => {
+                *shipping = Some(Shipping::start(destinations, context.clone())?);
+            }
+            (None, None) => tell(
+                "note: `[[audit.ship]]` takes effect at the next start, because there is no audit file to read",
+            ),
+        }
+        Ok(())
+    }
+
+    /// Writes the queue, ships what is left for a while, and ends.
     pub fn finish(self) {
         // Both fail only if the thread has ended already.
         let _ = self.queue.send(Message::End);
         let _ = self.thread.join();
+        if let Some(shipping) = self.shipping.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            shipping.finish();
+        }
     }
+}
+
+/// Opens the file, and says what there is to be shipped. What is shipped and not kept goes the way of a file that
+/// cannot be read back.
+fn open_file(config: &AuditConfig) -> io::Result<(Option<file::LogFile>, Option<Context>)> {
+    let nowhere = (config.file.is_none() && !config.ship.is_empty()).then(|| AuditConfig {
+        file: Some("/dev/null".into()),
+        sync: Sync::Os,
+        ..config.clone()
+    });
+    let config = nowhere.as_ref().unwrap_or(config);
+    let Some(path) = &config.file else { return Ok((None, None)) };
+    let file = open::open(config, path)?;
+    let progress = Arc::<Progress>::default();
+    progress.lines.store(file.lines(), Relaxed);
+    let is_file = file.can_be_read();
+    let memory = file.memory().cloned();
+    let context = (is_file || memory.is_some()).then(|| Context {
+        log: file.log().to_owned(),
+        file: is_file.then(|| file.path().to_owned()),
+        beside: is_file.then(|| open::home(config, file.path())),
+        memory,
+        progress,
+        say: Arc::new(|_, _| ()),
+    });
+    Ok((Some(file), context))
+}
+
+/// Says in the log that lines were not shipped.
+fn said_to(queue: &SyncSender<Message>) -> Say {
+    let queue = queue.clone();
+    Arc::new(move |to, count| {
+        // Metrics count them, too.
+        let _ = queue.try_send(Message::Unshipped(to.to_owned(), count));
+    })
 }

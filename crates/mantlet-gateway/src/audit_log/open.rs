@@ -110,6 +110,11 @@ fn next(number: u32) -> io::Result<u32> {
     }
 }
 
+/// The name of a log in the folder where its seals are.
+pub(super) fn home(config: &AuditConfig, log: &Path) -> PathBuf {
+    Places::of(config, log).seals.with_extension("")
+}
+
 /// A pipe or a device: who reads it keeps the log.
 fn pipe(config: &AuditConfig, path: PathBuf, file: File) -> io::Result<LogFile> {
     if config.sync == super::Sync::Record {

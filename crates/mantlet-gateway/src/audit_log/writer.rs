@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use mantlet_controls::audit::{Record, Sums};
 use tokio::sync::oneshot;
 
-use super::{Message, Progress, file::LogFile, terminal::Terminal};
+use super::{Message, Progress, file::LogFile, notes, terminal::Terminal};
 use crate::{clock, tell};
 
 /// How often it is looked what is due.
@@ -71,6 +71,11 @@ impl Writer {
                     let reopened = self.file.as_mut().map_or(Ok(()), |file| file.reopen(clock::now()));
                     self.heard(Task::Reopen, reopened);
                 }
+                Ok(Message::Unshipped(to, count)) => {
+                    if let Some(file) = &mut self.file {
+                        file.say_line(&notes::unshipped(&to, count, clock::now()));
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
@@ -116,6 +121,7 @@ impl Writer {
     fn publish(&self) {
         let Some(file) = &self.file else { return };
         self.shared.written.store(file.written, Relaxed);
+        self.shared.lines.store(file.lines(), Relaxed);
         self.shared.lost_in_all.store(file.lost_in_all, Relaxed);
         self.shared.sealed_at.store(file.last_seal.map_or(0, Timestamp::as_second), Relaxed);
     }
@@ -142,7 +148,11 @@ impl Writer {
     fn end(mut self) {
         self.sum_up(true);
         self.note_lost();
-        let closed = self.file.take().map_or(Ok(()), |file| file.close(clock::now()));
+        let closed = self.file.as_mut().map_or(Ok(()), |file| file.close(clock::now()));
+        self.publish();
+        if let Some(file) = self.file.take() {
+            file.end();
+        }
         self.heard(Task::Write, closed);
         if let Some(terminal) = &mut self.terminal {
             terminal.settle();

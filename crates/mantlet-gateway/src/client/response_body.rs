@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use mantlet_controls::{
 };
 use tokio::time::Instant;
 
-use crate::{app::AppResponseBody, audit_log::AuditLog, connection_state::Exchange};
+use crate::{app::AppResponseBody, audit_log::AuditLog, connection_state::Exchange, traces::OpenSpan};
 
 /// The largest piece of a response that is passed to an HTTP/2 stream at once. The time that a
 /// client takes for it shows whether the client reads at all.
@@ -68,6 +69,8 @@ pub(crate) struct ClientResponseBody {
     watched: Option<Box<Watched>>,
     /// It was broken off.
     is_over: bool,
+    /// Held until the end, if the request is recorded.
+    _span: Option<Arc<OpenSpan>>,
 }
 
 impl ClientResponseBody {
@@ -75,8 +78,9 @@ impl ClientResponseBody {
         answer: ResponseBody<AppResponseBody>,
         exchange: Exchange,
         watched: Option<Box<Watched>>,
+        span: Option<Arc<OpenSpan>>,
     ) -> Self {
-        Self { answer, rest: Bytes::new(), exchange, watched, is_over: false }
+        Self { answer, rest: Bytes::new(), exchange, watched, is_over: false, _span: span }
     }
 
     /// Ends the response if the credential of its caller has ended. An endless one ends as if the app had

@@ -17,6 +17,6 @@ mod text;
 pub(crate) use self::{
     decisions::Decisions,
     health::AppHealth,
-    requests::{Labels, Requests},
+    requests::{Labels, Requests, method},
     text::{Format, Kind, Page},
 };

@@ -1,7 +1,12 @@
-//! Prometheus' text format 0.0.4, and `OpenMetrics` 1.0.0. They differ in three things: how a counter is
-//! named in its type, the end, and the content type.
+//! Prometheus' text format 0.0.4, and `OpenMetrics` 1.0.0. They differ in four things: how a counter is
+//! named in its type, exemplars, the end, and the content type.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    fmt::{Display, Write as _},
+    time::SystemTime,
+};
+
+use super::requests::Exemplar;
 
 /// How metrics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,35 @@ impl Page {
 
     /// A sample of the metric that was begun last.
     pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.labelled(name, labels);
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// A sample with one of the requests that it counts. Only `OpenMetrics` has a place for that.
+    pub(crate) fn sample_with(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl Display,
+        exemplar: Option<&Exemplar>,
+    ) {
+        let Some(Exemplar { trace, span, took, at }) =
+            exemplar.filter(|_| self.format == Format::OpenMetrics)
+        else {
+            return self.sample(name, labels, value);
+        };
+        self.labelled(name, labels);
+        let (trace, span) = (u128::from_be_bytes(*trace), u64::from_be_bytes(*span));
+        let (took, at) = (took.as_secs_f64(), at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+        let _ = writeln!(
+            self.text,
+            " {value} # {{trace_id=\"{trace:032x}\",span_id=\"{span:016x}\"}} {took} {}.{:03}",
+            at.as_secs(),
+            at.subsec_millis()
+        );
+    }
+
+    fn labelled(&mut self, name: &str, labels: &[(&str, &str)]) {
         self.text.push_str(name);
         for (number, (label, text)) in labels.iter().enumerate() {
             self.text.push(if number == 0 { '{' } else { ',' });
@@ -71,8 +105,9 @@ impl Page {
             }
             self.text.push('"');
         }
-        let end = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.text, "{end} {value}");
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
     }
 
     /// A metric with one sample.

@@ -119,6 +119,17 @@ impl Target {
     }
 }
 
+/// A URL without its user and password: before the hosts, or in the query of a path.
+pub(super) fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let hosts = place.rsplit_once('@').map_or(place, |(_, hosts)| hosts);
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let of_server = |part: &&str| !part.starts_with("user=") && !part.starts_with("pass=");
+    let query: Vec<_> = query.split('&').filter(of_server).collect();
+    format!("{scheme}://{hosts}{path}?{}", query.join("&"))
+}
+
 fn speaks_tls(scheme: &str) -> bool {
     matches!(scheme, "rediss" | "valkeys")
 }
@@ -232,6 +243,18 @@ mod tests {
     fn target(url: &str) -> RedisResult<Target> {
         let (url, prefix) = (url.to_owned().into(), String::new());
         Target::new(&StoreConfig { url, authority: None, timeout: Duration::ZERO, prefix })
+    }
+
+    #[test]
+    fn a_password_is_not_the_place() {
+        let place = without_password;
+        assert_eq!(place("redis://me:old@a:1/2"), place("redis://you:new@a:1/2"));
+        assert_eq!(place("redis://:old@a,b/2"), place("redis://a,b/2"));
+        assert_eq!(place("redis+unix:///run/r?db=1&pass=old"), place("redis+unix:///run/r?db=1&pass=new"));
+        for other in ["redis://:old@b:1/2", "rediss://:old@a:1/2", "redis://:old@a:1/3", "redis://:old@a:2/2"]
+        {
+            assert_ne!(place("redis://:old@a:1/2"), place(other), "{other}");
+        }
     }
 
     #[test]

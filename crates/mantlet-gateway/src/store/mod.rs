@@ -31,6 +31,13 @@ pub(crate) struct Opened {
     pub(crate) keys: Arc<dyn SharedKeys>,
     pub(crate) proofs: Arc<dyn SeenByAll>,
     pub(crate) families: Arc<dyn SharedFamilies>,
+    pub(crate) password: Arc<dyn NewPassword>,
+}
+
+/// Takes another user or password, without another server.
+pub(crate) trait NewPassword: Send + Sync {
+    /// Connections that are open stay; the next ones use it. Whether it is the same server.
+    fn use_from_now(&self, config: &StoreConfig) -> bool;
 }
 
 /// API keys that several gates know.
@@ -102,12 +109,14 @@ impl StoreConfig {
         let of_sessions = redis::RedisSessions::start(store.clone(), sessions)?;
         let of_keys = redis::RedisKeys::new(store.clone(), keys.keys());
         let of_families = redis::RedisFamilies::new(store.clone());
+        let of_password = store.clone();
         Ok(Opened {
             proofs: Arc::new(store.clone()),
             counters: Arc::new(store),
             sessions: Arc::new(of_sessions),
             keys: Arc::new(of_keys),
             families: Arc::new(of_families),
+            password: Arc::new(of_password),
         })
     }
 

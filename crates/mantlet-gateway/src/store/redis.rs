@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, try_join_all};
 use mantlet_controls::{
     audit::{Record, Sink as _},
@@ -40,9 +41,9 @@ use tokio::{sync::watch, time::timeout};
 
 pub(super) use self::{keys::RedisKeys, refresh_tokens::RedisFamilies, sessions::RedisSessions};
 use super::{
-    StoreConfig,
+    NewPassword, StoreConfig,
     circuit::Circuit,
-    link::{Link, Target},
+    link::{Link, Target, without_password},
     scripts::Scripts,
 };
 use crate::{audit_log::AuditLog, clock, tell};
@@ -60,7 +61,8 @@ const PLACES_OF: &str = "places";
 pub(crate) struct RedisStore(Arc<Inner>);
 
 struct Inner {
-    target: Target,
+    /// With the password of now.
+    target: ArcSwap<Target>,
     config: StoreConfig,
     scripts: Scripts,
     circuit: Circuit,
@@ -128,9 +130,22 @@ thread_local! {
     static CONNECTION: RefCell<Connection> = const { RefCell::new(Connection::None) };
 }
 
+impl NewPassword for RedisStore {
+    fn use_from_now(&self, config: &StoreConfig) -> bool {
+        let is_same = without_password(config.url.expose()) == without_password(self.0.config.url.expose());
+        match Target::new(config) {
+            Ok(target) if is_same => {
+                self.0.target.store(Arc::new(target));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 impl RedisStore {
     pub(crate) fn new(config: StoreConfig, audit: AuditLog) -> RedisResult<Self> {
-        let target = Target::new(&config)?;
+        let target = ArcSwap::from_pointee(Target::new(&config)?);
         Ok(Self(Arc::new(Inner { target, config, scripts: Scripts::new(), circuit: Circuit::new(), audit })))
     }
 
@@ -209,7 +224,7 @@ impl RedisStore {
 
     async fn make(self, tell: watch::Sender<Option<Result<Link, Fault>>>) {
         let store = &self.0;
-        let made = match timeout(CONNECT, store.target.connect()).await {
+        let made = match timeout(CONNECT, store.target.load_full().connect()).await {
             Ok(made) => made.map_err(|error| fault(&error)),
             Err(_) => Err(SLOW),
         };

@@ -33,6 +33,7 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 
+pub use self::outgoing::Trust;
 pub(crate) use self::prefixed::Prefixed;
 use self::{
     acme::challenge::Challenges,

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         say_unfit(scrubbing);
     }
     operate(Plan {
-        reader,
+        reader: reader.with_key_given(),
         checked,
         address: process.command.address.clone(),
         // The launcher tells uvicorn to keep connections for 75 s; another server is not told.

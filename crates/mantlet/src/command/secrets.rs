@@ -34,7 +34,7 @@ struct Checked {
     /// Who else can read its file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     warning: Option<String>,
-    /// Since when its file is as it is.
+    /// Since when its file is as it is, or there is this version of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -47,9 +47,11 @@ pub(crate) fn secrets(arguments: &SecretsArguments) -> Result<ExitCode, Failure>
         .load()
         .map_err(|mistakes| Failure::usage(summary(&mistakes, "nothing was checked")))?;
     let salt = salt.as_deref().map(salt_at).transpose()?;
+    // What is wrong with it is said of each secret that needs it.
+    let _ = loaded.config.secrets.apply();
     let all: Vec<_> = places(&loaded.config)
-        .into_iter()
-        .map(|(key, place, reference)| checked(&key, &place, &reference, salt.as_deref()))
+        .iter()
+        .map(|(key, place, reference)| checked(key, place, reference, salt.as_deref()))
         .collect();
     let shared = against.as_deref().map(|path| shared_with(path, &all)).transpose()?.unwrap_or_default();
     if *json {
@@ -69,11 +71,12 @@ pub(crate) fn secrets(arguments: &SecretsArguments) -> Result<ExitCode, Failure>
 
 fn checked(key: &str, place: &str, reference: &Reference, salt: Option<&[u8]>) -> Checked {
     let read = reference
-        .read()
-        .and_then(|bytes| if bytes.is_empty() { Err("it is empty".to_owned()) } else { Ok(bytes) });
+        .known()
+        .and_then(|known| if known.bytes.is_empty() { Err("it is empty".to_owned()) } else { Ok(known) });
     let found = reference.path().and_then(|path| fs::metadata(path).ok());
     let readers = found.as_ref().map(|found| found.permissions().mode() & 0o044);
-    let modified = found.and_then(|found| found.modified().ok());
+    let since = read.as_ref().ok().and_then(|known| known.created);
+    let since = since.or_else(|| found.and_then(|found| found.modified().ok()));
     Checked {
         key: key.to_owned(),
         place: place.to_owned(),
@@ -81,10 +84,10 @@ fn checked(key: &str, place: &str, reference: &Reference, salt: Option<&[u8]>) -
             let who = if others & 0o004 > 0 { "every user of this machine" } else { "its group" };
             format!("{who} can read it: `chmod 600`")
         }),
-        age_seconds: modified
-            .and_then(|modified| SystemTime::now().duration_since(modified).ok())
+        age_seconds: since
+            .and_then(|since| SystemTime::now().duration_since(since).ok())
             .map(|age| age.as_secs()),
-        fingerprint: salt.zip(read.as_ref().ok()).and_then(|(salt, bytes)| fingerprint(salt, bytes)),
+        fingerprint: salt.zip(read.as_ref().ok()).and_then(|(salt, known)| fingerprint(salt, &known.bytes)),
         problem: read.err(),
     }
 }

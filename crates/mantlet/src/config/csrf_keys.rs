@@ -1,6 +1,6 @@
 //! The keys that sign tokens against cross-site request forgery.
 
-use std::{fs, path::Path, sync::OnceLock};
+use std::{fs, path::Path, sync::OnceLock, time::Duration};
 
 use mantlet_controls::{
     config::Mistake,
@@ -10,6 +10,7 @@ use mantlet_controls::{
     },
 };
 
+use super::retired::Retired;
 use crate::{
     say::say,
     state::{self, NoSecret},
@@ -19,8 +20,13 @@ use crate::{
 const FILE: &str = "csrf-key";
 
 /// The keys of the configured file, else one of our own in the state folder. None where no token is
-/// asked for.
-pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Mistake> {
+/// asked for. Those that the file had before follow, for a while.
+pub(super) fn read(
+    config: &Config,
+    state_folder: &Path,
+    retired: &Retired,
+    overlap: Duration,
+) -> Result<Vec<Key>, Mistake> {
     let token = &config.token;
     if token.session_cookies.is_empty() {
         return Ok(Vec::new());
@@ -44,8 +50,15 @@ pub(crate) fn read(config: &Config, state_folder: &Path) -> Result<Vec<Key>, Mis
             ))
         })
     });
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(mistake("has no key".to_owned())) } else { Ok(keys) }
+    let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(mistake("has no key".to_owned()));
+    }
+    for former in retired.before("csrf", text.as_bytes(), overlap) {
+        let text = String::from_utf8_lossy(former.expose()).into_owned();
+        keys.extend(text.lines().filter_map(|line| key(line.trim())));
+    }
+    Ok(keys)
 }
 
 /// Made once. Where it cannot be kept it lasts as long as this process: reloads must not void every

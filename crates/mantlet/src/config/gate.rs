@@ -3,7 +3,7 @@
 use std::{thread::available_parallelism, time::Duration};
 
 use mantlet_controls::config::Server;
-use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig};
+use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, traces::Tracer};
 
 use super::schema::Config;
 
@@ -15,6 +15,7 @@ impl Config {
         idle_timeout: Duration,
         server: Server,
         runs_app: bool,
+        tracer: Option<Tracer>,
     ) -> GateConfig {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         GateConfig {
@@ -37,6 +38,7 @@ impl Config {
             store: self.store.read().ok().flatten(),
             // Checked when it was read.
             measures: self.metrics.address().is_ok_and(|address| address.is_some()),
+            tracer,
             runs_app,
         }
     }

@@ -11,10 +11,15 @@ use mantlet_controls::{
     issuer::Config,
 };
 
-use super::reference::{REMEDY, secret};
+use std::time::Duration;
 
-/// Reads them into the sections.
-pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
+use super::{
+    reference::{REMEDY, secret},
+    retired::Retired,
+};
+
+/// Reads them into the sections. Tokens that a former key has signed are accepted for a while.
+pub(super) fn read(config: &mut Config, retired: &Retired, overlap: Duration, mistakes: &mut Vec<Mistake>) {
     for (index, issuer) in config.0.iter_mut().enumerate() {
         let (key, found) = if !issuer.public_key.is_empty() {
             let read = fs::read(&issuer.public_key);
@@ -27,7 +32,14 @@ pub(crate) fn read(config: &mut Config, mistakes: &mut Vec<Mistake>) {
             continue;
         };
         match found {
-            Ok(bytes) => issuer.material = Some(Material(Secret::new(bytes))),
+            Ok(bytes) => {
+                if key != "client-secret" {
+                    let place = format!("issuer {} {key}", issuer.issuer);
+                    let before = retired.before(&place, &bytes, overlap);
+                    issuer.previous = before.into_iter().map(Material).collect();
+                }
+                issuer.material = Some(Material(Secret::new(bytes)));
+            }
             Err(message) => {
                 let mistake = Mistake::new(format!("issuer[{index}].{key}"), message);
                 mistakes.push(if key == "public-key" {

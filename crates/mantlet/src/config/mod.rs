@@ -4,7 +4,9 @@ mod adopted;
 mod condition_files;
 mod csrf_keys;
 mod issuer_material;
+mod keeper;
 mod reference;
+mod retired;
 mod socket_path;
 
 mod admin;
@@ -13,19 +15,23 @@ pub(crate) mod app_env;
 mod app_output;
 mod audit;
 mod metrics;
+mod secrets;
 mod shutdown;
 mod store;
 mod tls;
+mod traces;
 
 mod schema;
 
-mod gate;
 mod places;
+
+mod gate;
 mod read;
 
 pub(crate) use app::Config as AppConfig;
 pub(crate) use app_output::Scrub;
-pub(crate) use places::places;
+pub(crate) use keeper::secret_events;
+pub(crate) use places::{Place, places, watched};
 pub(crate) use read::{AUDIT_SOCKET, Checked, PRINCIPAL_KEY, Reader, is_url, summary};
 pub(crate) use reference::{Reference, secret};
 pub(crate) use schema::Config;

@@ -11,6 +11,7 @@ use mantlet_gateway::{Listen, fetch::Target, tls::LoadedTls};
 use super::{
     adopted::{Adoption, adopt},
     condition_files, csrf_keys, issuer_material,
+    retired::Retired,
     schema::Config,
     socket_path::too_long,
 };
@@ -49,6 +50,10 @@ pub(crate) struct Reader {
     adoption: Adoption,
     /// What the controls of every policy that is read remember.
     pub(crate) kept: Kept,
+    /// Keys that were in use before.
+    pub(crate) retired: Retired,
+    /// The app has the key of the header with the caller in its environment, and gets no other before its next start.
+    is_key_given: bool,
 }
 
 impl Reader {
@@ -59,6 +64,8 @@ impl Reader {
             server: Server::Unknown,
             adoption: adopt(&environment()),
             kept: Kept::default(),
+            retired: Retired::default(),
+            is_key_given: false,
         }
     }
 
@@ -66,6 +73,11 @@ impl Reader {
     pub(crate) fn in_front_of(mut self, server: Server) -> Self {
         self.server = server;
         self
+    }
+
+    /// The app was given the key of the header with the caller.
+    pub(crate) fn with_key_given(self) -> Self {
+        Self { is_key_given: true, ..self }
     }
 
     pub(crate) fn with_flags(mut self, flags: Vec<Flag>) -> Self {
@@ -112,6 +124,20 @@ impl Reader {
         }
     }
 
+    /// The same settings, with the secrets of now.
+    pub(crate) fn again(&self, loaded: Loaded<Config>) -> Result<Checked, Mistakes> {
+        match self.check(&loaded, true) {
+            Ok((policy, listen, tls)) => Ok(Checked { loaded, policy, listen, tls }),
+            Err(findings) => {
+                let mut mistakes = Vec::new();
+                for finding in findings {
+                    add(&mut mistakes, finding, &loaded);
+                }
+                Err(mistakes.into())
+            }
+        }
+    }
+
     /// Looks at what the values mean. Only where there is no mistake yet, what is missing is made.
     fn check(
         &self,
@@ -119,6 +145,8 @@ impl Reader {
         is_sound: bool,
     ) -> Result<(Policy, Listen, Option<LoadedTls>), Vec<Mistake>> {
         let mut findings = Vec::new();
+        let secrets = &loaded.config.secrets;
+        findings.extend(secrets.apply().err().into_iter().flatten());
         let listen = loaded.config.listen.parse::<Listen>();
         match &listen {
             Ok(Listen::Unix(path)) => {
@@ -131,6 +159,7 @@ impl Reader {
         findings.extend(loaded.config.audit.check());
         findings.extend(loaded.config.store.read().err());
         findings.extend(loaded.config.metrics.address().err());
+        findings.extend(loaded.config.traces.read(true).err());
         let openapi = &loaded.config.contract.openapi;
         if is_url(openapi)
             && let Err(message) = Target::of_url(openapi)
@@ -142,11 +171,12 @@ impl Reader {
         let tls = tls.read(&loaded.config.state_folder, loaded.config.http2);
         let tls = tls.map_err(|found| findings.extend(found)).ok().flatten();
         let mut controls = loaded.config.controls(listen.as_ref().ok(), tls.as_ref());
-        issuer_material::read(&mut controls.issuer, &mut findings);
+        issuer_material::read(&mut controls.issuer, &self.retired, secrets.overlap.0, &mut findings);
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
         condition_files::read(&mut controls.authorization);
         match issuer_material::read_principal_key(&loaded.config.authentication.principal_key) {
+            Ok(Some(_)) if self.is_key_given => {}
             Ok(Some(key)) => self.kept.put(key),
             Ok(None) => {}
             Err(finding) => findings.push(finding),
@@ -154,7 +184,8 @@ impl Reader {
         controls.deployment.server = self.server;
         controls.deployment.kept = self.kept.clone();
         if is_sound || !loaded.config.csrf.token.key_file.is_empty() {
-            match csrf_keys::read(&loaded.config.csrf, &loaded.config.state_folder) {
+            let (csrf, folder) = (&loaded.config.csrf, &loaded.config.state_folder);
+            match csrf_keys::read(csrf, folder, &self.retired, secrets.overlap.0) {
                 Ok(keys) => self.kept.put(keys),
                 Err(finding) => findings.push(finding),
             }

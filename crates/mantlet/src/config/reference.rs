@@ -1,4 +1,5 @@
-//! Where a secret is: `env:NAME`, `file:PATH`, `cred:NAME` or `cmd:["PROGRAM", …]`.
+//! Where a secret is: `env:NAME`, `file:PATH`, `cred:NAME`, `cmd:["PROGRAM", …]`, `vault:PATH#FIELD` or
+//! `aws-sm:NAME#FIELD`.
 //!
 //! A secret never stands in the configuration itself. A command is run without a shell, has 5 seconds, and is
 //! not asked again within 10.
@@ -9,15 +10,20 @@ use std::{
     io::Read,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use mantlet_controls::config::Secret;
+use mantlet_secrets::{Known, Place, ReadHere};
+
+use super::keeper;
 
 /// What to write in place of a secret.
-pub(crate) const REMEDY: &str = "write `env:NAME`, `file:PATH`, `cred:NAME` or `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, and keep the secret there";
+pub(crate) const REMEDY: &str = "write `env:NAME`, `file:PATH`, `cred:NAME`, `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, `vault:PATH#FIELD` or `aws-sm:NAME#FIELD`, and keep the secret there";
+/// The same for what is needed to ask a server.
+pub(crate) const REMEDY_HERE: &str = "write `env:NAME`, `file:PATH`, `cred:NAME` or `cmd:[\"PROGRAM\", \"ARGUMENT\"]`, and keep the secret there";
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer of a command is good for.
@@ -33,6 +39,8 @@ pub(crate) enum Reference {
     /// A file in the folder of credentials that systemd has made for this service.
     Credential(String),
     Command(Vec<String>),
+    /// What a server has.
+    Server(Place),
 }
 
 impl Reference {
@@ -60,6 +68,8 @@ impl Reference {
                         .to_owned()),
                 }
             }
+            "vault" => Place::of_vault(rest).map(Self::Server),
+            "aws-sm" => Place::of_aws(rest).map(Self::Server),
             _ => return None,
         })
     }
@@ -74,6 +84,15 @@ impl Reference {
             Self::File(path) => read_file(path),
             Self::Credential(_) => read_file(&self.path().ok_or_else(no_credentials)?),
             Self::Command(words) => asked(words),
+            Self::Server(_) => self.known().map(|known| known.bytes),
+        }
+    }
+
+    /// The secret, and since when there is this version of it, where a server says so.
+    pub(crate) fn known(&self) -> Result<Known, String> {
+        match self {
+            Self::Server(place) => keeper::read(place, read_here),
+            other => other.read().map(|bytes| Known { bytes, created: None }),
         }
     }
 
@@ -82,7 +101,7 @@ impl Reference {
         match self {
             Self::File(path) => Some(path.clone()),
             Self::Credential(name) => Some(PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?).join(name)),
-            Self::Variable(_) | Self::Command(_) => None,
+            Self::Variable(_) | Self::Command(_) | Self::Server(_) => None,
         }
     }
 }
@@ -93,6 +112,14 @@ pub(crate) fn secret(place: &str) -> Result<Vec<u8>, String> {
         Reference::of(place).ok_or_else(|| "a secret does not belong in the configuration".to_owned())??;
     let bytes = reference.read()?;
     if bytes.is_empty() { Err(format!("`{place}` is empty")) } else { Ok(bytes) }
+}
+
+/// Reads what is needed to ask a server, which is on this machine.
+pub(super) fn read_here() -> ReadHere {
+    Arc::new(|place| match Reference::of(place) {
+        Some(Ok(Reference::Server(_))) | None => Err(format!("`{place}` is not a place on this machine")),
+        Some(_) => secret(place),
+    })
 }
 
 fn no_credentials() -> String {
@@ -186,6 +213,8 @@ mod tests {
         for (place, says) in [
             ("s3cret", "a secret does not belong in the configuration"),
             ("https://user:s3cret@host", "a secret does not belong in the configuration"),
+            ("vault:secret/shop", "`vault:secret/shop` names no field"),
+            ("aws-sm:#x", "`aws-sm:#x` names no secret"),
             ("env:", "`env:` names no variable"),
             ("env:MANTLET_NO_SUCH", "the variable `MANTLET_NO_SUCH` is not set"),
             ("file:/no/such", "`/no/such` cannot be read: "),

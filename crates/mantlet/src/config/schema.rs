@@ -6,7 +6,7 @@ use mantlet_controls::{Deployment, config::Environment, route};
 use mantlet_gateway::{Listen, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
-use super::{admin, app, audit, metrics, shutdown, store, tls};
+use super::{admin, app, audit, metrics, secrets, shutdown, store, tls, traces};
 
 /// The file's sections: those of the controls, as the library lists them, beside those of the
 /// gateway.
@@ -34,7 +34,9 @@ macro_rules! config {
             pub(crate) audit: audit::Config,
             pub(crate) admin: admin::Config,
             pub(crate) metrics: metrics::Config,
+            pub(crate) traces: traces::Config,
             pub(crate) store: store::Config,
+            pub(crate) secrets: secrets::Config,
             $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub(crate) route: Vec<route::Config>,
@@ -55,7 +57,9 @@ macro_rules! config {
                     audit: audit::Config::default(),
                     admin: admin::Config::default(),
                     metrics: metrics::Config::default(),
+                    traces: traces::Config::default(),
                     store: store::Config::default(),
+                    secrets: secrets::Config::default(),
                     $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),
                 }

@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod records;
 mod signals;
+mod traces;
 
 mod parts;
 
@@ -14,6 +15,8 @@ mod events;
 
 mod reload;
 mod stop;
+
+mod rotation;
 
 mod run;
 

@@ -1,13 +1,18 @@
 //! What runs together.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use mantlet_controls::Scheme;
 use mantlet_gateway::{Gate, Listen, admin::Admin, audit_log::AuditWriter, scrape::Scrapes, tls::acme};
 use tokio::sync::watch;
 
 use super::records::Records;
-use crate::{app::AppProcess, config::Reader, contract::Keeper};
+use crate::{
+    app::AppProcess,
+    config::{Config, Reader},
+    contract::Keeper,
+    settings::Loaded,
+};
 
 /// A gate that runs, and what runs with it.
 pub(super) struct Parts<'a> {
@@ -16,6 +21,8 @@ pub(super) struct Parts<'a> {
     pub(super) records: &'a Records,
     pub(super) reader: Reader,
     pub(super) keeper: Keeper,
+    /// The settings in force.
+    pub(super) loaded: RefCell<Loaded<Config>>,
     /// Whether the contract is still to be read.
     pub(super) asks_at_once: bool,
     /// What is to be fetched.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{events::learn, parts::Parts};
 use crate::{
     app::AppProcess,
-    config::summary,
+    config::{Checked, summary},
     contract::{EffectCheck, Source},
     say::say,
 };
@@ -13,34 +13,63 @@ use crate::{
 /// Puts another configuration in force, if it has no mistakes.
 pub(super) fn reload(parts: &Parts<'_>) {
     parts.audit.reopen();
-    let checked = match parts.reader.read() {
-        Ok(checked) => checked,
+    match parts.reader.read() {
+        Ok(checked) => {
+            if put(parts, checked) {
+                say(
+                    "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at \
+                     the next start",
+                );
+            }
+        }
         Err(mistakes) => {
             parts.records.not_reloaded();
-            return say(format!("error: {}", summary(&mistakes, "the running one stays in force")));
+            say(format!("error: {}", summary(&mistakes, "the running one stays in force")));
         }
-    };
+    }
+}
+
+/// Puts the secrets of now in force, with the settings as they are. Whether that was possible.
+pub(super) fn take_secrets(parts: &Parts<'_>) -> bool {
+    let loaded = parts.loaded.borrow().clone();
+    match parts.reader.again(loaded) {
+        Ok(checked) => put(parts, checked),
+        Err(mistakes) => {
+            parts.records.not_reloaded();
+            say(format!("error: {}", summary(&mistakes, "the former secrets stay in force")));
+            false
+        }
+    }
+}
+
+fn put(parts: &Parts<'_>, checked: Checked) -> bool {
     if let Some(tls) = checked.tls {
         let fetched = tls.acme().cloned();
         if let Err(error) = parts.gate.reload_tls(tls) {
             parts.records.not_reloaded();
-            return say(format!("error: {error}; the running configuration stays in force"));
+            say(format!("error: {error}; the running configuration stays in force"));
+            return false;
         }
         parts.certificates.send_replace(fetched);
     }
+    let loaded = checked.loaded;
     let tells = parts.app.as_ref().is_some_and(AppProcess::tells_its_contract);
-    let source = Source::of(&checked.loaded.config.contract, tells);
+    let source = Source::of(&loaded.config.contract, tells);
     let of_every_route = Arc::new(checked.policy.routes.clone());
-    parts.keeper.heed(EffectCheck::of(&checked.loaded));
+    parts.keeper.heed(EffectCheck::of(&loaded));
+    if let Err(error) = parts.audit.ship(loaded.config.audit.destinations()) {
+        say(format!("error: the audit log cannot be shipped: {error}"));
+    }
+    // Checked when it was read. Another store takes effect at the next start.
+    if let Ok(Some(store)) = loaded.config.store.read() {
+        parts.gate.reload_store(&store);
+    }
     parts.gate.reload(checked.policy);
     if let Some(scrubbing) = parts.app.as_ref().and_then(AppProcess::scrubbing) {
-        scrubbing.renew(&checked.loaded.config);
+        scrubbing.renew(&loaded.config);
     }
-    parts.records.reloaded(checked.loaded.digest());
-    say(
-        "configuration reloaded; changes to sockets, threads, the app, files and shutdown take effect at the \
-         next start",
-    );
+    parts.records.reloaded(loaded.digest());
+    parts.loaded.replace(loaded);
     // What the app said when it got ready holds again. One that is not ready yet says it then.
     let is_apps_again = source == Source::App && parts.keeper.source() != Source::App;
     parts.keeper.reload(source, of_every_route);
@@ -50,4 +79,5 @@ pub(super) fn reload(parts: &Parts<'_>) {
     {
         learn(parts, &app.found());
     }
+    true
 }

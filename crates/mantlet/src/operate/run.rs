@@ -14,6 +14,7 @@ use super::{
     events, health,
     parts::Parts,
     reload::reload,
+    rotation,
     signals::{Received, Signals, has_hung_up, terminal},
     stop::{ended, stop},
 };
@@ -66,6 +67,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
         let gate = parts.gate;
         tokio::join!(gate.follow_keys(), gate.follow_refresh_tokens(), gate.follow_condition_files());
     });
+    let mut rotating = pin!(rotation::follow(parts));
     let vouchers = parts.reader.kept.get::<Vouchers>();
     let mut heeding = pin!(async {
         match said_by_app(parts) {
@@ -84,6 +86,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
             () = &mut measuring => {}
             () = &mut asking => {}
             () = &mut following => {}
+            () = &mut rotating => {}
             () = &mut heeding => {}
             name = signals.next() => match name {
                 // The terminal is gone, and with it the person who could stop us there.

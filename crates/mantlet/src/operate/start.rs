@@ -8,7 +8,7 @@ use mantlet_controls::{
 };
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
-    audit_log::AuditLog,
+    audit_log::{AuditLog, AuditWriter},
     evidence_file::EvidenceFile,
     key_file::{KeyFile, KeyThread},
     quota_file::QuotaFile,
@@ -19,7 +19,7 @@ use mantlet_gateway::{
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 
-use super::{admin, metrics, parts::Parts, records::Records, run::run};
+use super::{admin, metrics, parts::Parts, records::Records, run::run, traces};
 use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader},
@@ -68,12 +68,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let certificates = watch::Sender::new(tls.as_ref().and_then(LoadedTls::acme).cloned());
     let effect = EffectCheck::of(&loaded);
     let digest = loaded.digest();
-    let config = loaded.config;
-    let audit = config.audit.log(&config.state_folder);
-    let (log, writer) = AuditLog::open(&audit).map_err(|error| {
-        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
-        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
-    })?;
+    let config = loaded.config.clone();
+    let (log, writer) = open_log(&config)?;
     let quotas = QuotaFile::open(config.state_folder.join(QUOTAS), reader.kept.get(), config.throttle.keys);
     let quotas = quotas.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let learns = config.authentication.mode != Mode::Off;
@@ -83,8 +79,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let evidence = open_evidence(&config.state_folder, reader.kept.get())?;
     let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
     let wraps = config.refresh_tokens.mode != Mode::Off;
-    let refresh_tokens = RefreshFile::open(config.state_folder.join(REFRESH_TOKENS), wraps);
-    let refresh_tokens = refresh_tokens.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let refresh_tokens = open_refresh_tokens(&config.state_folder, wraps)?;
     // Without it, a handle would go to the app as it is, and its client would be logged out.
     let needs_contract = wraps && source != Source::None;
     if needs_contract || app.as_ref().is_some_and(AppProcess::tells_its_contract) {
@@ -123,7 +118,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     if let Some(found) = named {
         keeper.put(found);
     }
-    let gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some());
+    let (tracer, spans) = traces::start(&config, app.is_some())?.unzip();
+    let gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some(), tracer);
     let also_listen = gate.also_listen.clone();
     let gate = Gate::start(gate, tls, policy, log.clone(), &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
@@ -138,6 +134,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         records: &records,
         reader,
         keeper,
+        loaded: loaded.into(),
         asks_at_once,
         certificates,
         admin,
@@ -158,10 +155,21 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     if let Some(evidence) = evidence {
         evidence.finish();
     }
+    traces::finish(spans);
     refresh_tokens.finish();
     following.finish();
     writer.finish();
     outcome
+}
+
+/// Opens the audit log, and ships it where that is configured.
+fn open_log(config: &Config) -> Result<(AuditLog, AuditWriter), Failure> {
+    let mut audit = config.audit.log(&config.state_folder);
+    audit.ship = config.audit.destinations();
+    AuditLog::open(&audit).map_err(|error| {
+        let file = audit.file.as_deref().unwrap_or(Path::new("")).display();
+        Failure::new(format!("the audit file `{file}` cannot be opened: {error}"))
+    })
 }
 
 /// Reads what traffic has said of rules. Without a key for its hashes nothing is kept beyond this run.
@@ -192,6 +200,11 @@ fn open_keys(path: &Path, keys: ApiKeys) -> Result<(KeyFile, KeyThread), Failure
     file.map_err(|error| {
         Failure::new(format!("the API keys in `{}` cannot be read: {error}", path.display()))
     })
+}
+
+fn open_refresh_tokens(folder: &Path, wraps: bool) -> Result<RefreshFile, Failure> {
+    let opened = RefreshFile::open(folder.join(REFRESH_TOKENS), wraps);
+    opened.map_err(|error| Failure::new(format!("cannot start: {error}")))
 }
 
 fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {

@@ -10,7 +10,10 @@ const TABLE_MARKS: [&str; 2] = ["secret", "password"];
 const HARMLESS: [[&str; 3]; 2] = [["throttle", "rule", "key"], ["throttle", "quota", "key"]];
 
 /// What a reference to a secret may begin with.
-pub(crate) const SCHEMES: [&str; 4] = ["env", "file", "cred", "cmd"];
+pub(crate) const SCHEMES: [&str; 6] = ["env", "file", "cred", "cmd", "vault", "aws-sm"];
+
+/// The section that says how secrets are read. It has none itself.
+const OF_SECRETS: &str = "secrets";
 
 /// The table of variables of the app.
 const OF_APP: [&str; 2] = ["app", "env"];
@@ -24,7 +27,8 @@ pub(super) fn is_secret<'a>(names: impl DoubleEndedIterator<Item = &'a str> + Cl
     if names.clone().take(OF_APP.len()).eq(OF_APP) {
         return true;
     }
-    names.rev().map(str::to_lowercase).enumerate().any(|(distance, name)| {
+    let judged = names.clone().count() - usize::from(names.clone().next() == Some(OF_SECRETS));
+    names.rev().take(judged).map(str::to_lowercase).enumerate().any(|(distance, name)| {
         let marks: &[&str] = if distance == 0 { &MARKS } else { &TABLE_MARKS };
         marks.iter().any(|mark| name.contains(mark))
     })

@@ -149,6 +149,16 @@ fn every_remedy_is_valid_configuration() {
     }
 }
 
+/// There are no servers with secrets here: what they would give stands in a file.
+fn without_servers(block: &str) -> String {
+    let mut parts = block.split('"').map(|part| {
+        let is_of_server = part.starts_with("vault:") || part.starts_with("aws-sm:");
+        if is_of_server { "cred:of-a-server" } else { part }
+    });
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "\"" + part)
+}
+
 #[test]
 fn every_configuration_shown_is_valid() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -160,6 +170,7 @@ fn every_configuration_shown_is_valid() {
             // What belongs into pyproject.toml is read as that.
             let name = if block.contains("[tool.") { "pyproject.toml" } else { "mantlet.toml" };
             let file = folder.path().join(name);
+            let block = without_servers(&block);
             fs::write(&file, &block).expect("a file");
             for name in block.split("\"cred:").skip(1).filter_map(|rest| rest.split('"').next()) {
                 fs::write(folder.path().join(name), "a secret\n").expect("a file");

@@ -1,12 +1,19 @@
 //! Secrets that stand where they belong: in variables, files, credentials of systemd and commands.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::Value;
 
 use crate::kit::{
     Client,
     command::{Finished, Typed},
+    eventually, provided,
 };
 
 /// An app that says what it was given.
@@ -156,4 +163,111 @@ fn one_secret_in_two_environments_is_an_error() {
     let said = against("empty.json", "another");
     assert_eq!(said.code, Some(2));
     assert!(said.stderr.contains("has no fingerprints"), "{}", said.stderr);
+}
+
+/// moto, which stands in for AWS.
+struct Aws {
+    port: u16,
+    process: Child,
+}
+
+impl Aws {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(provided("MANTLET_TEST_AWS"));
+        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        eventually("moto listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        Self { port, process }
+    }
+
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What Amazon's own client does.
+    fn client(&self, script: &str) {
+        let start = format!(
+            "import boto3\nsm = boto3.client('secretsmanager', endpoint_url='{}', region_name='eu-central-1', \
+             aws_access_key_id='x', aws_secret_access_key='y')\n",
+            self.address()
+        );
+        let done =
+            Command::new(provided("MANTLET_TEST_AWS")).args(["-c", &(start + script)]).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn with(&self, typed: Typed) -> Typed {
+        typed
+            .variable("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.address())
+            .variable("AWS_REGION", "eu-central-1")
+            .variable("AWS_ACCESS_KEY_ID", "AKIAX")
+            .variable("AWS_SECRET_ACCESS_KEY", "s3cret-key")
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn aws_gives_the_app_its_secrets_and_may_be_away_later() {
+    let aws = Aws::start();
+    aws.client("sm.create_secret(Name='prod/shop', SecretString='{\"url\": \"postgres://s3cret\"}')");
+    aws.client(&format!("sm.create_secret(Name='issuer', SecretString='{:064x}')", 1));
+    let config = "[secrets]\nrefresh = \"200ms\"\n[app.env]\nAT_IMPORT = \"yes\"\nGIVEN_URL = \"aws-sm:prod/shop#url\"\n\
+                  [[issuer]]\nissuer = \"https://id.example\"\naudience = [\"shop\"]\nsecret = \"aws-sm:issuer\"\n";
+    let said = aws.with(typed(&["secrets", "check"], config)).finish();
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let line = said.stdout.lines().find(|line| line.starts_with("app.env.GIVEN_URL")).unwrap();
+    assert!(line.contains("aws-sm:prod/shop#url") && line.contains("less than a day"), "{line}");
+    assert!(!said.stdout.contains("s3cret"), "{}", said.stdout);
+    let process = aws.with(Typed::run(&[]).file("main.py", APP).file("mantlet.toml", config)).start();
+    let given = Client::connect(process.ready()).get("/given").json();
+    assert_eq!(given, serde_json::json!({"GIVEN_URL": "postgres://s3cret"}));
+    aws.client("sm.put_secret_value(SecretId='prod/shop', SecretString='{\"url\": \"other\"}')");
+    process.line("the secret of `app.env.GIVEN_URL` is another one");
+    aws.client(&format!("sm.put_secret_value(SecretId='issuer', SecretString='{:064x}')", 2));
+    process.line("`issuer[0].secret` changed; what is there now is in force");
+    let mut aws = aws;
+    aws.process.kill().unwrap();
+    process.line("error: `aws-sm:prod/shop` cannot be read again: AWS Secrets Manager at");
+    process.line("error: `aws-sm:issuer` cannot be read again");
+    assert_eq!(Client::connect(process.ready()).get("/given").status, 200);
+    assert!(!process.stderr().contains("s3cret"), "{}", process.stderr());
+    // One that starts now does not start.
+    let said = aws.with(Typed::run(&[]).file("main.py", APP).file("mantlet.toml", config)).finish();
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+    assert!(said.stderr.contains("app.env.GIVEN_URL: AWS Secrets Manager at"), "{}", said.stderr);
+}
+
+#[test]
+fn servers_of_secrets_are_configured_by_reference_alone() {
+    for (config, says) in [
+        ("[app.env]\nX = \"vault:secret/shop#x\"", "set `VAULT_ADDR`, or `address` under `[secrets.vault]`"),
+        ("[app.env]\nX = \"vault:secret/shop\"", "`vault:secret/shop` names no field"),
+        (
+            "[secrets.vault]\ntoken = \"hvs.s3cret\"",
+            "secrets.vault.token: a secret does not belong in the configuration",
+        ),
+        ("[secrets.vault]\ntoken = \"vault:a#b\"", "what is needed to ask a server cannot be on a server"),
+        ("[secrets.vault]\nrole-id = \"a\"\nkubernetes-role = \"b\"", "more than one login is configured"),
+        ("[secrets.vault]\nsecret-id = \"file:x\"", "there is a secret id without a `role-id`"),
+        ("[secrets]\nwatch = \"1ms\"", "secrets.watch: `1ms` is shorter than 100ms"),
+    ] {
+        let said = Typed::run(&[]).file("main.py", APP).file("mantlet.toml", config).finish();
+        assert_eq!(said.code, Some(2), "{config}: {}", said.stderr);
+        assert!(said.stderr.contains(says), "{says:?} is not in\n{}", said.stderr);
+        assert!(!said.stderr.contains("s3cret"), "{}", said.stderr);
+    }
+    let config =
+        "[secrets.vault]\naddress = \"https://vault.example\"\nrole-id = \"gate\"\nsecret-id = \"file:id\"\n";
+    let said = typed(&["config", "show"], config).finish();
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    for shown in ["https://vault.example", "gate", "file:id"] {
+        assert!(said.stdout.contains(shown), "{}", said.stdout);
+    }
 }

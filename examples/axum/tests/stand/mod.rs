@@ -84,6 +84,7 @@ impl Stand {
         let config_of_gate = GateConfig {
             store: None,
             measures: false,
+            tracer: None,
             runs_app: false,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             also_listen: None,

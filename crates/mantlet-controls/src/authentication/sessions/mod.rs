@@ -272,6 +272,16 @@ impl Sessions {
         }
     }
 
+    /// How many sessions have not been ended.
+    pub fn open(&self) -> usize {
+        let sessions = lock(&self.0.sessions);
+        let goes_on = |session: &Session| session.ended.load(Relaxed) == 0;
+        let outer = |session: &Session| session.facts.within.and_then(|id| sessions.get(&id));
+        let is_open =
+            |session: &&Arc<Session>| goes_on(session) && outer(session).is_none_or(|outer| goes_on(outer));
+        sessions.values().filter(is_open).count()
+    }
+
     /// Why a credential of one of these names, made at this time, was ended, if it was.
     pub fn ended_before(&self, names: &[Digest], made: i64) -> Option<Cause> {
         if !self.has_ended_before() {

@@ -37,6 +37,12 @@ impl Load {
         }
     }
 
+    /// Requests that the app works on, and requests that wait for it.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let waiting = self.turns.waiting();
+        (self.shares.in_hand().saturating_sub(waiting), waiting)
+    }
+
     /// The client of this key.
     pub(crate) fn client(&self, key: Option<Key>) -> Client {
         self.shares.client(key)

@@ -65,6 +65,11 @@ impl Shares {
         Arc::new(Self { most, in_hand: AtomicUsize::new(0), clients, networks, factors })
     }
 
+    /// How many there are.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.in_hand.load(Relaxed)
+    }
+
     /// The counters of a client; all unknown clients share one.
     pub(crate) fn client(&self, key: Option<Key>) -> Client {
         // Multiply and shift (Dietzfelbinger and others, 1997): two keys fall on one counter with twice the least probability at most.

@@ -2,7 +2,7 @@
 //! connection.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     connection_state::{ConnectionState, Exchange, Upgrade},
     request_body::ClientRequestBody,
     shared::Shared,
+    traces::OpenSpan,
 };
 
 /// One request through the pipeline.
@@ -61,7 +62,9 @@ pub(super) fn handle(
                 lasting(context, &policy, arrival, request).await
             } else {
                 let app = forward(context, &policy, None);
-                pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await
+                let mut response = pipeline::handle(&policy, &shared.audit, &arrival, request, &app).await;
+                app.hand_span_on(&mut response);
+                response
             }
         };
         if let Some(Tarpit(span)) = response.extensions().get() {
@@ -93,7 +96,8 @@ pub(super) fn handle(
         }
         let tenure = response.extensions_mut().remove::<Tenure>();
         let watched = tenure.map(|tenure| Box::new(Watched::new(tenure, &shared.audit, &exchange)));
-        response.map(|body| ClientResponseBody::new(body, exchange, watched))
+        let span = response.extensions_mut().remove::<Arc<OpenSpan>>();
+        response.map(|body| ClientResponseBody::new(body, exchange, watched, span))
     }
 }
 
@@ -110,6 +114,8 @@ fn forward<'a>(context: &'a Context, policy: &'a Policy, must_finish: Option<&'a
         proofs: shared.proofs.as_ref(),
         refresh_tokens: &shared.refresh_tokens,
         must_finish,
+        tracer: shared.config.tracer.as_ref(),
+        span: OnceLock::new(),
         measured: shared.requests.as_ref().map(|requests| (requests, Instant::now())),
     }
 }
@@ -126,7 +132,9 @@ fn lasting(
     let (context, policy, of_app) = (Arc::clone(context), Arc::clone(policy), Arc::clone(&must_finish));
     let road = async move {
         let app = forward(&context, &policy, Some(&of_app));
-        pipeline::handle(&policy, &context.shared.audit, &arrival, request, &app).await
+        let mut response = pipeline::handle(&policy, &context.shared.audit, &arrival, request, &app).await;
+        app.hand_span_on(&mut response);
+        response
     };
     Lasting::new(road, must_finish, busy)
 }

@@ -192,7 +192,7 @@ impl RedisStore {
     /// Sends a command for an operator, on a connection of its own: a slow response says nothing
     /// about the health of the store.
     async fn patiently<T>(&self, question: impl AsyncFnOnce(Link) -> RedisResult<T>) -> Option<T> {
-        let answer = async { question(self.0.target.connect().await?).await };
+        let answer = async { question(self.0.target.load_full().connect().await?).await };
         tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 

@@ -77,7 +77,7 @@ impl Inner {
     /// On a connection of its own, because its commands block.
     async fn follow_once(&self, place: &mut Option<Place>) -> Result<(), RedisError> {
         let lost = |_| RedisError::from((redis::ErrorKind::Io, "no answer"));
-        let mut link = timeout(CONNECT, self.store.0.target.connect()).await.map_err(lost)??;
+        let mut link = timeout(CONNECT, self.store.0.target.load_full().connect()).await.map_err(lost)??;
         let [first, last] = timeout(LOST, self.ends(&mut link)).await.map_err(lost)??;
         let is_gap = is_gap(*place, first, last);
         let mut at = place.filter(|_| !is_gap).or(last).unwrap_or_default();

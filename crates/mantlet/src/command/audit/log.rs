@@ -30,7 +30,7 @@ pub(super) struct Log {
     /// Files beside them that are compressed, and not read.
     pub(super) compressed: Vec<PathBuf>,
     /// Where its seals may be.
-    seals: Vec<PathBuf>,
+    pub(super) seals: Vec<PathBuf>,
     /// Bytes of half a line at the end.
     half: Cell<usize>,
 }

@@ -1,4 +1,5 @@
-//! `mantlet audit`: verifies, searches, follows and exports the audit log, and proves single records.
+//! `mantlet audit`: verifies, searches, follows and exports the audit log, proves single records, and says how far the
+//! log is shipped.
 
 mod export;
 mod filter;
@@ -7,6 +8,7 @@ mod log;
 mod present;
 mod prove;
 mod search;
+mod shipping;
 mod tail;
 mod verify;
 
@@ -33,6 +35,7 @@ pub(crate) fn audit(arguments: &AuditArguments) -> Result<ExitCode, Failure> {
             let log = Log::find(files, config)?;
             tail::tail(&log, &filter::Filter::of(filter)?, *lines, *follow, *json)
         }
+        AuditAction::Shipping { files } => shipping::shipping(&Log::find(files, config)?),
         AuditAction::Prove { record, files } => prove::prove(&Log::find(files, config)?, *record),
         AuditAction::Export { format, filter, files } => {
             export::export(&Log::find(files, config)?, &filter::Filter::of(filter)?, *format)

@@ -45,7 +45,7 @@ fn asked_until_the_end(address: SocketAddr) -> Vec<String> {
 }
 
 /// Reads an answer and returns its id.
-fn answer(input: &mut impl BufRead) -> io::Result<String> {
+pub(super) fn answer(input: &mut impl BufRead) -> io::Result<String> {
     let (mut id, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();

@@ -1,8 +1,11 @@
 //! The audit log: it is as it was written, or `mantlet audit verify` says where not.
 
 mod command;
+mod disk;
 mod durable;
 mod integrity;
+mod ship;
+mod shippers;
 
 use std::{
     fs,

@@ -30,6 +30,7 @@ pub(crate) struct Setup {
     state: Option<PathBuf>,
     descriptors: Option<u32>,
     has_little_room: bool,
+    disk: Option<String>,
     variables: Vec<(&'static str, OsString)>,
     working_folder: PathBuf,
     /// Nothing is added to the configuration but the state folder.
@@ -69,6 +70,7 @@ impl Setup {
             state: None,
             descriptors: None,
             has_little_room: false,
+            disk: None,
             variables: vec![],
             working_folder: apps(),
             as_it_is: false,
@@ -134,6 +136,12 @@ impl Setup {
         self
     }
 
+    /// Its state folder is a disk of its own, of this size, which only it sees (see [`Gateway::own_state`]).
+    pub(crate) fn on_a_disk_of(mut self, size: &str) -> Self {
+        self.disk = Some(size.to_owned());
+        self
+    }
+
     /// Variables of its environment.
     pub(crate) fn variables(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
         self.variables = variables;
@@ -151,11 +159,19 @@ impl Setup {
         };
         let descriptors = self.descriptors.map(|most| format!("ulimit -n {most} && "));
         let room = self.has_little_room.then(|| "trap '' XFSZ && ".to_owned());
-        let before: String = descriptors.into_iter().chain(room).collect();
+        let disk = self.disk.as_ref().map(|size| {
+            fs::create_dir_all(&state).expect("a folder");
+            format!("mount -t tmpfs -o size={size},mode=700 tmpfs '{}' && ", state.display())
+        });
+        let before: String = disk.iter().cloned().chain(descriptors).chain(room).collect();
         let mut command = if before.is_empty() {
             Command::new(env!("CARGO_BIN_EXE_mantlet"))
         } else {
-            let mut shell = Command::new("sh");
+            // Mounts are its own: in a namespace, in which it may mount, whoever runs the test.
+            let mut shell = Command::new(if disk.is_some() { "unshare" } else { "sh" });
+            if disk.is_some() {
+                shell.args(["--map-root-user", "--mount", "sh"]);
+            }
             shell.args(["-c", &format!("{before}exec \"$0\" \"$@\"")]).arg(env!("CARGO_BIN_EXE_mantlet"));
             shell
         };
@@ -246,6 +262,15 @@ impl Gateway {
 
     pub(crate) fn audit_file(&self) -> PathBuf {
         self.state.join("audit.jsonl")
+    }
+
+    /// Its state folder as it sees it, also after its end for as long as this is kept open.
+    pub(crate) fn own_state(&self) -> (fs::File, PathBuf) {
+        use std::os::fd::AsRawFd;
+        let seen = format!("/proc/{}/root{}", self.pid(), self.state.display());
+        let folder = fs::File::open(seen).expect("its state folder");
+        let path = format!("/proc/{}/fd/{}", std::process::id(), folder.as_raw_fd());
+        (folder, path.into())
     }
 
     /// What a command says that asks it.

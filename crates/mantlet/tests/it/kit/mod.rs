@@ -6,6 +6,8 @@ pub(crate) mod acme;
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod clock;
+pub(crate) mod collector;
+pub(crate) mod collectors;
 pub(crate) mod command;
 pub(crate) mod gateway;
 pub(crate) mod http2;

@@ -275,7 +275,7 @@ impl Drop for Node {
 }
 
 /// A port that was free a moment ago, and that no connection to elsewhere takes by itself.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id() * 64;
     let mut ports = std::iter::repeat_with(|| {

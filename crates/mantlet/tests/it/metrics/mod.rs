@@ -1,5 +1,7 @@
 //! Metrics, as a scraper reads them: each page is parsed by Prometheus' own client library.
 
+mod prometheus;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -97,6 +97,11 @@ impl Turns {
         })
     }
 
+    /// How many requests wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(SeqCst)
+    }
+
     /// The app has changed or was restarted: nothing is known of it.
     pub(crate) fn start_anew(&self) {
         self.meter.forget();

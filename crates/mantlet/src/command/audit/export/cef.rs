@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::event::{Event, Severity};
+use mantlet_controls::audit::Severity;
+
+use super::event::Event;
 
 pub(super) fn line_of(event: &Event<'_>) -> String {
     let severity = match event.severity {

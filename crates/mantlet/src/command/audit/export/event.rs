@@ -1,6 +1,7 @@
 //! What a record is about, in no format yet.
 
 use jiff::Timestamp;
+use mantlet_controls::audit::Severity;
 use serde_json::Value;
 
 /// What kind of thing happened.
@@ -18,15 +19,6 @@ pub(super) enum Kind {
     Request,
 }
 
-/// How bad it is, by the number that OCSF has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
-    Informational = 1,
-    Low = 2,
-    Medium = 3,
-    High = 4,
-}
-
 /// A record, read.
 pub(super) struct Event<'r> {
     record: &'r Value,
@@ -42,7 +34,7 @@ impl<'r> Event<'r> {
         let kind = match event {
             "logout" => Kind::Logout,
             "session-ended" | "token-refreshed" | "api-key-created" | "api-key-revoked" => Kind::Session,
-            "records-lost" | "operator-acted" => Kind::Lifecycle,
+            "records-lost" | "records-unshipped" | "operator-acted" => Kind::Lifecycle,
             _ if event.starts_with("login-") => Kind::Login,
             _ if event.starts_with("password-") || event.starts_with("account-") => Kind::Account,
             _ if ["gate-", "app-restarted", "configuration-", "log-"]
@@ -53,16 +45,7 @@ impl<'r> Event<'r> {
             }
             _ => Kind::Request,
         };
-        let severity = match event {
-            "records-lost" | "log-recovered" | "client-banned" | "token-verdict-contradicted" => {
-                Severity::High
-            }
-            "request-refused" | "login-failed" | "object-denied" | "connection-refused" => Severity::Medium,
-            _ if event.contains("would-be") => Severity::Low,
-            // What was only reported has no outcome.
-            _ if text("action") == Some("pass") && text("outcome").is_none() => Severity::Low,
-            _ => Severity::Informational,
-        };
+        let severity = Severity::of(event, text("action"), text("outcome").is_some());
         let time = text("time").and_then(|time| time.parse().ok());
         Self { record, kind, severity, time }
     }

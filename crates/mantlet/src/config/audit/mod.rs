@@ -1,5 +1,7 @@
 //! `[audit]`: where records go.
 
+mod ship;
+
 use std::{path::Path, time::Duration};
 
 use mantlet_controls::{
@@ -10,7 +12,7 @@ use mantlet_controls::{
     },
 };
 use mantlet_gateway::{
-    audit_log::{Anchor, AuditConfig, Sync},
+    audit_log::{Anchor, AuditConfig, Destination, Sync},
     guarded::Kind,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,9 @@ pub(crate) struct Config {
     pub(crate) seal: Span,
     /// Where seals go beside the file of seals: `terminal`, or the path of a file. Default nowhere.
     pub(crate) anchors: Vec<String>,
+    /// Where the log is shipped to. Default nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ship: Vec<ship::Config>,
 }
 
 /// When the disk has to have a record.
@@ -63,6 +68,7 @@ impl Default for Config {
             rotate: Size(256 << 20),
             seal: Span::secs(60),
             anchors: Vec::new(),
+            ship: Vec::new(),
         }
     }
 }
@@ -88,10 +94,16 @@ impl Config {
             let message = format!("`{anchor}` is neither `terminal` nor a path");
             mistakes.push(Mistake::new(format!("audit.anchors[{index}]"), message));
         }
+        mistakes.extend(ship::destinations(&self.ship).1);
         mistakes
     }
 
-    /// What is written where.
+    /// Where the log is shipped to, with the secrets that are needed there, read now.
+    pub(crate) fn destinations(&self) -> Vec<Destination> {
+        ship::destinations(&self.ship).0
+    }
+
+    /// What is written where. Where it is shipped to is left out.
     pub(crate) fn log(&self, state_folder: &Path) -> AuditConfig {
         let (file, kind) = match self.file.as_str() {
             "off" => (None, Kind::Named),
@@ -111,6 +123,7 @@ impl Config {
             rotate: self.rotate.0,
             seal: self.seal.0,
             anchors: self.anchors.iter().map(|anchor| anchor_of(anchor)).collect(),
+            ship: Vec::new(),
         }
     }
 }
