@@ -1,5 +1,7 @@
 //! Who may see the page, and who may act on it.
 
+use std::net::TcpStream;
+
 use super::{Opened, Shop, split};
 use crate::kit::{Client, command::Typed, read_all};
 
@@ -26,6 +28,16 @@ fn an_address_opens_once_and_the_next_one_ends_it() {
     assert_eq!(ask("/open/").status, 403);
     assert_eq!(ask(&format!("/open/{}", "0".repeat(32))).status, 403);
     assert_eq!(ask(&third).status, 200);
+}
+
+#[test]
+fn connections_that_say_nothing_lock_no_one_out() {
+    let shop = Shop::open();
+    let mut opened = Opened::start(shop.process.folder());
+    let visitor = opened.visit();
+    let silent: Vec<_> =
+        (0..64).map(|_| TcpStream::connect(visitor.address).expect("a connection")).collect();
+    assert!(visitor.get("now").contains("<h1>"), "{} connections are open", silent.len());
 }
 
 #[test]
