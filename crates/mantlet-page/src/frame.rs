@@ -118,7 +118,7 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> String {
             div #view { (content) }
         }
         footer { p {
-            "Mantlet " (frame.version.unwrap_or_default()) " · Times are UTC. This page shows no bodies, tokens or cookies, and it edits no files. What you do here is recorded."
+            "Mantlet " (frame.version.unwrap_or_default()) " · Times are UTC. This page shows no bodies, headers with tokens or cookies, and it edits no files. A token in a path is seen. What you do here is recorded."
         } }
     };
     document(title, Some(frame.view), &body)
