@@ -203,4 +203,21 @@ mod tests {
         );
         assert_eq!(stops.iter().map(|stop| stop.refused).sum::<u64>(), 4);
     }
+
+    #[test]
+    fn refused_connections_and_what_ends_later_take_nothing_from_the_requests() {
+        let text = "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"200\"} 50\n\
+                    mantlet_decisions_total{code=\"too-many-connections\",outcome=\"refused\"} 95\n\
+                    mantlet_decisions_total{code=\"websocket-message-too-large\",outcome=\"refused\"} 3\n";
+        let sample = Sample::read(text, true);
+        let road = chart::road(&stops(&sample), end(&sample)).into_string();
+        assert!(road.contains("50 of 50 (100 %)"), "{road}");
+        assert!(road.contains("95 of the refused were connections"), "{road}");
+        assert!(road.contains("<span class=\"refused\">98</span>"), "{road}");
+        let ended =
+            format!("{text}mantlet_decisions_total{{code=\"session-ended\",outcome=\"refused\"}} 1\n");
+        let sample = Sample::read(&ended, true);
+        let road = chart::road(&stops(&sample), end(&sample)).into_string();
+        assert!(road.contains("Passed, at least") && road.contains("49 of 50"), "{road}");
+    }
 }

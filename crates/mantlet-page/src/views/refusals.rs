@@ -119,3 +119,29 @@ pub(super) fn last(of: &OfCode<'_>) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_client_wrote_is_called_that() {
+        let record = |code: &str, remedy: &str| {
+            json!({"time": "2026-11-30T16:00:00Z", "security_event": "request-refused", "reason": code,
+                   "client_ip": "203.0.113.1", "method": "GET", "path": "/", "remedy": remedy})
+        };
+        let now = "2026-11-30T17:00:00Z".parse().unwrap();
+        for (code, remedy, is_of_client) in [
+            ("cors-origin-denied", "cors.origins = [\"https://evil.example\"]", true),
+            ("rate-limited", "throttle.mode = \"report\"", false),
+        ] {
+            let mut traffic = Traffic::default();
+            traffic.learn(&[record(code, remedy)]);
+            let page = view(&traffic, &Sample::default(), now).into_string();
+            let words = "A client wrote what stands in <code>cors.origins</code>";
+            assert_eq!(page.contains(words), is_of_client, "{page}");
+        }
+    }
+}
