@@ -118,10 +118,8 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
     let act = if is_response { "changed" } else { "refused" };
     let id = format!("code-{code}");
     let whole = sample.requests.max(count);
-    let keys: BTreeSet<_> =
-        of.remedies.iter().filter_map(|(line, _)| remedies::written_by_clients(line)).collect();
-    let own: Vec<_> =
-        of.remedies.iter().filter(|(line, _)| remedies::written_by_clients(line).is_none()).collect();
+    let keys: BTreeSet<_> = of.remedies.iter().filter_map(|(line, _)| remedies::of_client(line)).collect();
+    let own: Vec<_> = of.remedies.iter().filter(|(line, _)| remedies::of_client(line).is_none()).collect();
     // The gate reports these once for each place, and not each request.
     let is_once = matches!(
         code,
@@ -151,7 +149,7 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                 @if of.remedies.is_empty() { p .faint { "The records name no line that enforces it." } }
                 // A client can write any name, and would choose what is allowed.
                 @for key in &keys {
-                    p { "To enforce it, set " code { (key) } " to your own names. The names in these records were written by clients, so none of them stands here." }
+                    p { "To enforce it, set " code { (key) } " to your own. What these records have comes from clients, so none of it stands here." }
                 }
                 @for (line, count) in own.iter().take(LINES) {
                     p .faint { "For " (amount(*count, "record")) ":" }
@@ -226,7 +224,7 @@ mod tests {
         let page = view(&traffic, &Sample::default(), Err("none".to_owned()), now).into_string();
         assert!(!page.contains("evil.example"), "{page}");
         for key in ["host.allow", "cors.origins", "csrf.trusted-origins"] {
-            assert!(page.contains(&format!("set <code>{key}</code> to your own names")), "{page}");
+            assert!(page.contains(&format!("set <code>{key}</code> to your own")), "{page}");
         }
         assert!(page.contains("throttle.mode = &quot;enforce&quot;"), "{page}");
     }

@@ -67,8 +67,8 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                 @if !of.remedies.is_empty() {
                     h3 { "To let it pass" }
                     @for (line, _) in of.remedies.iter().take(LINES) {
-                        @if let Some(key) = remedies::written_by_clients(line) {
-                            p .faint { "A client wrote what stands in " code { (key) } ". Add it only if it is your own:" }
+                        @if let Some(key) = remedies::of_client(line) {
+                            p .faint { "What stands in " code { (key) } " comes from a client. Add it only if it is your own:" }
                         }
                         (difference(line))
                     }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_a_client_wrote_is_called_that() {
+    fn what_comes_from_a_client_is_called_that() {
         let record = |code: &str, remedy: &str| {
             json!({"time": "2026-11-30T16:00:00Z", "security_event": "request-refused", "reason": code,
                    "client_ip": "203.0.113.1", "method": "GET", "path": "/", "remedy": remedy})
@@ -140,7 +140,7 @@ mod tests {
             let mut traffic = Traffic::default();
             traffic.learn(&[record(code, remedy)]);
             let page = view(&traffic, &Sample::default(), now).into_string();
-            let words = "A client wrote what stands in <code>cors.origins</code>";
+            let words = "What stands in <code>cors.origins</code> comes from a client";
             assert_eq!(page.contains(words), is_of_client, "{page}");
         }
     }
