@@ -10,6 +10,10 @@ async fn floods(with: &'static [u8]) -> Target {
     let url = format!("http://{}/", server.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut socket, _) = server.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            assert!(socket.read_buf(&mut asked).await.unwrap() > 0);
+        }
         let flood = with.repeat(4_096);
         while socket.write_all(&flood).await.is_ok() {}
     });
