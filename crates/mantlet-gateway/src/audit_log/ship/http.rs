@@ -162,8 +162,10 @@ fn of_bulk(response: &Fetched, lines: usize) -> Outcome {
     let is_taken = |item: &&Item| matches!(item.create.status, 200..=299 | 409);
     let bad: Vec<_> = bulk.items.iter().filter(|item| !is_taken(item)).collect();
     let Some(first) = bad.first() else { return Outcome::Taken { refused: 0 } };
-    let error: String = first.create.error.to_string().chars().take(SHOWN).collect();
-    let why = format!("it responds with {}: {}", first.create.status, error.escape_debug());
+    // A terminal obeys some characters, and JSON does not escape all of them.
+    let plain = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+    let error: String = first.create.error.to_string().chars().take(SHOWN).map(plain).collect();
+    let why = format!("it responds with {}: {error}", first.create.status);
     if bad.iter().any(|item| !matches!(item.create.status, 400 | 422)) {
         Outcome::failed(why)
     } else if bad.len() == lines {
