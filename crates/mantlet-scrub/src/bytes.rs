@@ -121,17 +121,17 @@ impl Bytes {
     /// Silence ends a private key that is cut off: what follows is something else.
     fn end_private_keys(&mut self) {
         let text = Text { bytes: &self.text, is_whole: true, runs: &self.runs };
-        let Self { candidates, found, covers, first, .. } = self;
+        let Self { candidates, found, first, due, .. } = self;
         candidates.retain(|one| {
             if one.begun.is_none() || !one.shape.is_same(Shape::PrivateKey) {
                 return true;
             }
             if let Verdict::Found(range, what) = one.shape.judge(text, one.trigger.start, one.trigger.end) {
-                covers.retain(|(shape, _)| !shape.is_same(one.shape));
                 found.push(Found { range, rank: one.shape.rank(), label: Label::Form(what) });
             }
             false
         });
+        *due = 0;
         *first = candidates.iter().map(|one| one.trigger.start).min();
     }
 
@@ -166,8 +166,7 @@ impl Bytes {
         for mut one in mem::take(&mut self.candidates) {
             text.runs.look(1);
             let is_same = |shape: &Shape| shape.is_same(one.shape);
-            let is_new = one.begun.is_none();
-            if is_new && self.covers.iter().any(|(shape, end)| is_same(shape) && one.trigger.start < *end) {
+            if self.covers.iter().any(|(shape, end)| is_same(shape) && one.trigger.start < *end) {
                 continue;
             }
             let mut cover = |to: usize| {
@@ -179,9 +178,7 @@ impl Bytes {
             if waits || (length < one.next_look && !looks_at_all) {
                 if !waits {
                     self.due = self.due.min(one.next_look);
-                    if is_new {
-                        undecided.push(one.shape);
-                    }
+                    undecided.push(one.shape);
                 }
                 self.first = Some(self.first.map_or(one.trigger.start, |first| first.min(one.trigger.start)));
                 self.candidates.push(one);
@@ -196,7 +193,7 @@ impl Bytes {
                 }
                 Verdict::Open => undecided.push(one.shape),
                 Verdict::Begun(what) => {
-                    cover(usize::MAX);
+                    undecided.push(one.shape);
                     one.begun = Some(what);
                 }
             }
@@ -267,9 +264,7 @@ impl Bytes {
         }
         self.runs.forget(done);
         self.covers.retain_mut(|(_, end)| {
-            if *end < usize::MAX {
-                *end = end.saturating_sub(done);
-            }
+            *end = end.saturating_sub(done);
             *end > 0
         });
         for one in &mut self.candidates {
@@ -284,30 +279,4 @@ impl Bytes {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-    use crate::{lines::Further, shapes::triggers};
-
-    /// What an attacker has the app print: a trigger over and over, with a separator between. The bytes that are looked at
-    /// stay within a small multiple of what is printed.
-    #[test]
-    fn work_is_linear_whatever_is_printed() {
-        let rules = Arc::new(Rules::new(&[], Further::default()).unwrap());
-        let heads = ["eyJhbGciOiJIUzI1NiJ9.", "eyJhPz97", "-----BEGIN PRIVATE KEY-----\nMIIE"];
-        let triggers = triggers().map(|(trigger, _)| trigger).chain(heads);
-        for trigger in triggers {
-            for separator in ["", "/", "=", "+", ".", "-", "_", ":", ",", "\"", "'", " ", "\n", "@", "\\", "_A", "/A@"] {
-                let part = [trigger, separator].concat();
-                let input = part.repeat((40 << 10) / part.len());
-                let (mut bytes, mut out) = (Bytes::new(Arc::clone(&rules)), Vec::new());
-                for part in input.as_bytes().chunks(4 << 10) {
-                    bytes.push(part, &mut out);
-                    out.clear();
-                }
-                let looked = bytes.runs.looked();
-                assert!(looked <= 24 * input.len(), "{part}: {looked} for {}", input.len());
-            }
-        }
-    }
-}
+mod tests;

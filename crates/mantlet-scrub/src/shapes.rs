@@ -61,10 +61,26 @@ impl<'t> Text<'t> {
         (end, self.is_whole || end < self.bytes.len() || end - from == most)
     }
 
-    /// Whether a word begins here. What ends an escape or an encoded byte (`\n`, `%3D`, `\u003d`) is not a part of it.
+    /// Whether a control sequence of a terminal ends here, such as `ESC [ 3 5 m`, also as JSON and Python write it.
+    fn is_after_control(self, at: usize) -> bool {
+        let bytes = self.at(at.saturating_sub(CONTEXT / 2)..at);
+        let Some((last, bytes)) = bytes.split_last() else { return false };
+        let parameters =
+            bytes.iter().rev().take_while(|byte| byte.is_ascii_digit() || b";:?".contains(byte)).count();
+        let introducer = bytes.get(..bytes.len() - parameters).and_then(|bytes| bytes.strip_suffix(b"["));
+        let begins = |bytes: &[u8]| {
+            [&b"\x1b"[..], b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e"]
+                .iter()
+                .any(|escape| bytes.ends_with(escape))
+        };
+        last.is_ascii_alphabetic() && introducer.is_some_and(begins)
+    }
+
+    /// Whether a word begins here. What ends an escape or an encoded byte (`\n`, `%3D`, `\u003d`, a colour) is not a part of
+    /// it, and `_` stands between words.
     fn is_start(self, at: usize) -> bool {
         let Some(before) = self.byte_before(at) else { return true };
-        if !Kind::Word.has(before) {
+        if before == b'_' || !Kind::Word.has(before) || self.is_after_control(at) {
             return true;
         }
         let escape = |length: usize| self.at(at.saturating_sub(length)..at);

@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Word,
     Dotted,
     Path,
+    /// Of a value that is percent-encoded.
+    Percent,
     Base64,
     /// Of base64 in either alphabet.
     EitherBase64,
@@ -37,6 +39,7 @@ impl Kind {
             Self::Word => is_alphanumeric || matches!(byte, b'_' | b'-'),
             Self::Dotted => is_alphanumeric || matches!(byte, b'_' | b'-' | b'.'),
             Self::Path => is_alphanumeric || byte == b'/',
+            Self::Percent => is_alphanumeric || b"_-%".contains(&byte),
             Self::Base64 => is_alphanumeric || matches!(byte, b'+' | b'/' | b'='),
             Self::EitherBase64 => is_alphanumeric || b"+/=_-".contains(&byte),
             Self::Bearer => is_alphanumeric || b"+/=_-.~".contains(&byte),

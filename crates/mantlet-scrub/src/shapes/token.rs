@@ -26,8 +26,10 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const UNPADDED: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, LENIENT.with_decode_padding_mode(DecodePaddingMode::RequireNone));
+const UNPADDED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    LENIENT.with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
 
 /// What base64 of either alphabet says, with or without padding.
 pub(super) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
@@ -45,7 +47,8 @@ pub(super) fn judge(text: Text<'_>, start: usize) -> Verdict {
     if text.bytes.get(end) != Some(&b'.') {
         return Verdict::No;
     }
-    let head = Head { text: unpadded(text.at(start..end)), bytes: [0; CHUNK], at: 0, end: 0, runs: text.runs };
+    let head =
+        Head { text: unpadded(text.at(start..end)), bytes: [0; CHUNK], at: 0, end: 0, runs: text.runs };
     let Ok(head) = serde_json::from_reader::<_, Map<String, Value>>(head) else { return Verdict::No };
     if head.contains_key("alg") { token(text, start, end) } else { signed(text, start, end) }
 }
