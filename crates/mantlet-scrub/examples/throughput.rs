@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 use mantlet_scrub::{Further, Known, Rules, Scrubber};
 
 /// Bytes of each run, and of each write of the app.
-const SIZE: usize = 64 << 20;
+const SIZE: usize = 16 << 20;
 const WRITE: usize = 4 << 10;
 
 const SEPARATORS: &[&str] = &["", "/", "=", "+", ".", "-", "_", ":", ",", "\"", "'", " ", "\n"];

@@ -44,6 +44,8 @@ pub(crate) struct Bytes {
     /// Where the first of them begins, and how long the text has to be before one is looked at again.
     first: Option<usize>,
     due: usize,
+    /// Forms of which one is not decided: later ones wait for it.
+    undecided: Vec<Shape>,
     found: Vec<Found>,
     /// How far the last one of each form reaches: what begins in it is a part of it.
     covers: Vec<(Shape, usize)>,
@@ -63,6 +65,7 @@ impl Bytes {
             candidates: Vec::new(),
             first: None,
             due: 0,
+            undecided: Vec::new(),
             found: Vec::new(),
             covers: Vec::new(),
             runs: Runs::default(),
@@ -78,6 +81,8 @@ impl Bytes {
         self.candidates.clear();
         self.found.clear();
         self.covers.clear();
+        self.undecided.clear();
+        self.due = 0;
         self.last = None;
         self.read_on();
     }
@@ -143,12 +148,14 @@ impl Bytes {
     }
 
     fn read_on(&mut self) {
-        let Self { rules, text, read, state, candidates, found, due, .. } = self;
+        let Self { rules, text, read, state, candidates, found, due, undecided, .. } = self;
         let new = text.get(*read..).unwrap_or_default();
         *state = rules.read(*state, new, *read, |hit| match hit {
             Hit::Known(range, name) => found.push(Found { range, rank: 0, label: Label::Known(name) }),
             Hit::Trigger(trigger, shape) => {
-                *due = 0;
+                if !undecided.iter().any(|other| other.is_same(shape)) {
+                    *due = 0;
+                }
                 candidates.push(Candidate { trigger, shape, next_look: 0, begun: None, is_shown: false });
             }
         });
@@ -161,7 +168,7 @@ impl Bytes {
             return;
         }
         let text = Text { bytes: &self.text, is_whole, runs: &self.runs };
-        let mut undecided: Vec<Shape> = Vec::new();
+        self.undecided.clear();
         (self.first, self.due) = (None, usize::MAX);
         for mut one in mem::take(&mut self.candidates) {
             text.runs.look(1);
@@ -174,11 +181,11 @@ impl Bytes {
                 self.covers.push((one.shape, to));
             };
             // One after the other: what begins within one that is not decided may be a part of it.
-            let waits = undecided.iter().any(is_same);
+            let waits = self.undecided.iter().any(is_same);
             if waits || (length < one.next_look && !looks_at_all) {
                 if !waits {
                     self.due = self.due.min(one.next_look);
-                    undecided.push(one.shape);
+                    self.undecided.push(one.shape);
                 }
                 self.first = Some(self.first.map_or(one.trigger.start, |first| first.min(one.trigger.start)));
                 self.candidates.push(one);
@@ -191,9 +198,9 @@ impl Bytes {
                     self.found.push(Found { range, rank: one.shape.rank(), label: Label::Form(what) });
                     continue;
                 }
-                Verdict::Open => undecided.push(one.shape),
+                Verdict::Open => self.undecided.push(one.shape),
                 Verdict::Begun(what) => {
-                    undecided.push(one.shape);
+                    self.undecided.push(one.shape);
                     one.begun = Some(what);
                 }
             }

@@ -70,7 +70,7 @@ fn is_digest(rest: &[u8]) -> bool {
     ["@sha256:", "@sha512:"].iter().any(|digest| rest.starts_with(digest.as_bytes()))
 }
 
-/// Schemes whose drivers take `/`, `?` and `#` within a password, as SQLAlchemy does.
+/// Schemes whose drivers take `/`, `?` and `#` within a password, as `SQLAlchemy` does.
 const DATABASES: [&str; 11] = [
     "postgresql",
     "postgres",
