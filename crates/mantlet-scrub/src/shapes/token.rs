@@ -17,6 +17,8 @@ use super::{Kind, LONGEST, Runs, Text, Verdict};
 pub(super) const TRIGGER: &str = "eyJ";
 /// Bytes of a first part. A certificate in it is a few KiB long.
 const LONGEST_HEAD: usize = 8 << 10;
+/// `{"a":1}` in base64.
+const SHORTEST_HEAD: usize = 10;
 
 /// Characters that are decoded together: a multiple of 4.
 const CHUNK: usize = 32;
@@ -44,7 +46,7 @@ pub(super) fn judge(text: Text<'_>, start: usize) -> Verdict {
     if !is_known {
         return Verdict::Open;
     }
-    if text.bytes.get(end) != Some(&b'.') {
+    if text.bytes.get(end) != Some(&b'.') || end - start < SHORTEST_HEAD {
         return Verdict::No;
     }
     let head =
