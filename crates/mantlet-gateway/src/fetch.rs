@@ -1,23 +1,33 @@
 //! Asks the app behind the gate, or the server at an address, one question. Bounded in size and time;
 //! redirects are not followed, because the server must not choose where the response comes from.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    error::Error,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{self, IntoHeaderName},
+    uri::Authority,
 };
 use http_body::Body;
 use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::http1,
-    rt::{Read, Write},
-};
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
 use tokio_rustls::TlsConnector;
 
 use crate::{
@@ -26,6 +36,11 @@ use crate::{
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("mantlet/", env!("CARGO_PKG_VERSION")));
+/// Bytes that are read at once, and of the head of a response.
+const LONGEST_HEAD: usize = 64 << 10;
+/// Bytes that are read until the response has begun: a TLS handshake, interim responses (1xx), of which a server may
+/// send any number, and the head.
+const BEFORE_RESPONSE: usize = 8 * LONGEST_HEAD;
 
 /// The resource to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,10 +151,11 @@ impl Target {
                 ));
             }
         };
+        let own_port = port_of(authority).map_err(|why| format!("`{url}` {why}"))?;
         let bare = authority.host().trim_start_matches('[').trim_end_matches(']');
         let path = uri.path_and_query().map_or_else(|| Uri::from_static("/"), |path| path.clone().into());
         Ok(Self {
-            server: Address::Tcp(bare.to_owned(), authority.port_u16().unwrap_or(port)),
+            server: Address::Tcp(bare.to_owned(), own_port.unwrap_or(port)),
             is_https,
             host: authority.as_str().parse().map_err(|_| wrong())?,
             path,
@@ -148,10 +164,34 @@ impl Target {
         })
     }
 
+    /// Whether another address leads to the same resource, whatever their queries.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let is_same_server = match (&self.server, &other.server) {
+            (Address::Tcp(host, port), Address::Tcp(other, its)) => {
+                host.eq_ignore_ascii_case(other) && port == its
+            }
+            (one, other) => one == other,
+        };
+        is_same_server && self.is_https == other.is_https && self.path.path() == other.path.path()
+    }
+
     /// Trusts these authorities (PEM) in place of the machine's.
     #[must_use]
     pub fn trusting(self, authority: Vec<u8>) -> Self {
         Self { authority: Some(authority), ..self }
+    }
+}
+
+/// The port that an address names; fails if it is not a port. The rest of a message.
+pub(crate) fn port_of(authority: &Authority) -> Result<Option<u16>, String> {
+    let after = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, after)| after);
+    let text = after.strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => match text.parse() {
+            Ok(port @ 1..) => Ok(Some(port)),
+            _ => Err(format!("names the port {text}; a port is a number from 1 to 65535")),
+        },
     }
 }
 
@@ -193,10 +233,12 @@ async fn ask(
     let away = |error: std::io::Error| FetchError::Unreachable(error.to_string());
     let response = match &target.server {
         Address::Unix(path) => {
-            exchange(target, question, TokioIo::new(UnixStream::connect(path).await.map_err(away)?)).await?
+            let (socket, left) = Bounded::new(UnixStream::connect(path).await.map_err(away)?);
+            exchange(target, question, socket, &left).await?
         }
         Address::Tcp(host, port) => {
             let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(away)?;
+            let (socket, left) = Bounded::new(socket);
             if target.is_https {
                 let unreachable = |error: String| FetchError::Unreachable(error);
                 let name = ServerName::try_from(host.clone())
@@ -207,10 +249,10 @@ async fn ask(
                     (None, Some(pem)) => roots_in(pem).and_then(connector),
                 };
                 let tls = tls.map_err(|error| unreachable(error.to_string()))?;
-                exchange(target, question, TokioIo::new(tls.connect(name, socket).await.map_err(away)?))
-                    .await?
+                let socket = tls.connect(name, socket).await.map_err(away)?;
+                exchange(target, question, socket, &left).await?
             } else {
-                exchange(target, question, TokioIo::new(socket)).await?
+                exchange(target, question, socket, &left).await?
             }
         }
     };
@@ -218,11 +260,18 @@ async fn ask(
     Ok(Fetched { status: parts.status, headers: parts.headers, body: read(body, most).await? })
 }
 
-async fn exchange<T>(target: &Target, question: Question, io: T) -> Result<Response<Incoming>, FetchError>
+async fn exchange<T>(
+    target: &Target,
+    question: Question,
+    socket: T,
+    left: &AtomicUsize,
+) -> Result<Response<Incoming>, FetchError>
 where
-    T: Read + Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
+    let mut http = http1::Builder::new();
+    let handshake = http.max_buf_size(LONGEST_HEAD).handshake(TokioIo::new(socket));
+    let (mut sender, connection) = handshake.await.map_err(|error| broken(&error))?;
     // Ends with the sender and the response.
     tokio::spawn(connection);
     let Question { method, headers: own, body } = question;
@@ -232,17 +281,89 @@ where
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.extend(own);
+    // The body alone says how long it is.
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRANSFER_ENCODING);
     headers.insert(header::HOST, target.host.clone());
     if target.says_https {
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     }
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    sender.send_request(request).await.map_err(|error| broken(&error))
+    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    // The body has a limit of its own.
+    left.store(usize::MAX, Relaxed);
+    Ok(response)
 }
 
 fn broken(error: &hyper::Error) -> FetchError {
-    FetchError::Unreachable(format!("the connection broke: {error}"))
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    FetchError::Unreachable(format!("the connection broke: {error}{cause}"))
+}
+
+/// A connection of which so many bytes are read, with a pause after each read: a server that sends and sends cannot
+/// keep a thread for itself, and timeouts fire.
+struct Bounded<T> {
+    socket: T,
+    left: Arc<AtomicUsize>,
+    has_read: bool,
+}
+
+impl<T> Bounded<T> {
+    fn new(socket: T) -> (Self, Arc<AtomicUsize>) {
+        let left = Arc::new(AtomicUsize::new(BEFORE_RESPONSE));
+        (Self { socket, left: Arc::clone(&left), has_read: false }, left)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Bounded<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.has_read) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = bytes.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, bytes))?;
+        self.has_read = true;
+        let read = bytes.filled().len() - before;
+        let left = self.left.fetch_update(Relaxed, Relaxed, |left| match left {
+            usize::MAX => Some(left),
+            _ => left.checked_sub(read),
+        });
+        Poll::Ready(left.map(|_| ()).map_err(|_| {
+            io::Error::other(format!("no response has begun within {} KiB", BEFORE_RESPONSE >> 10))
+        }))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Bounded<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
 }
 
 pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, FetchError> {
@@ -257,21 +378,5 @@ pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Fetch
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        let of =
-            |url| Target::of_url(url).map(|target| (target.server, target.is_https, target.path.to_string()));
-        let tcp = |host: &str, port| Address::Tcp(host.to_owned(), port);
-        assert_eq!(of("https://a.example/x?y=1"), Ok((tcp("a.example", 443), true, "/x?y=1".to_owned())));
-        assert_eq!(of("http://[::1]:8000"), Ok((tcp("::1", 8000), false, "/".to_owned())));
-        for wrong in
-            ["", "a.example/x", "ftp://a.example/x", "https://user:word@a.example/", "https:///x", "/x"]
-        {
-            assert!(of(wrong).is_err(), "{wrong}");
-        }
-        assert!(of("ftp://a.example/x").is_err_and(|why| why.contains("only `http://` and `https://`")));
-    }
-}
+#[path = "fetch_tests.rs"]
+mod tests;

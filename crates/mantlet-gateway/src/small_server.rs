@@ -9,7 +9,7 @@ use hyper::{
     server,
     service::service_fn,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinSet,
@@ -18,6 +18,8 @@ use tokio::{
 
 /// Connections at once.
 const MOST: usize = 16;
+/// Time for the head of a request: a connection that says nothing holds its place no longer.
+const PATIENCE_FOR_HEAD: Duration = Duration::from_secs(3);
 /// Largest head of a request.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -61,6 +63,8 @@ where
     });
     let connection = server::conn::http1::Builder::new()
         .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE_FOR_HEAD)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     // The client has its response, or has left.

@@ -180,20 +180,35 @@ pub(crate) fn bar(parts: &[(&str, u64)], of: u64) -> Markup {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop {
     pub(crate) name: String,
+    /// Requests.
     pub(crate) refused: u64,
+    /// What was refused and is not a request.
+    pub(crate) aside: u64,
     pub(crate) reported: u64,
     pub(crate) changed: u64,
 }
 
 impl Stop {
     const fn all(&self) -> u64 {
-        self.refused + self.reported + self.changed
+        self.refused + self.aside + self.reported + self.changed
     }
+}
+
+/// The end of the road.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct End {
+    /// All requests, if they are measured.
+    pub(crate) requests: Option<u64>,
+    /// Connections that were refused: they have brought no request.
+    pub(crate) connections: u64,
+    /// Some of the refusals may be ends of streams, so more may have passed.
+    pub(crate) is_least: bool,
 }
 
 /// What each stop of the road has taken out, in the order of the road: a pipe that gets narrower, and beside it what
 /// went off. The pipe is in proportion to all requests; what went off, to the most that did.
-pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
+pub(crate) fn road(stops: &[Stop], end: End) -> Markup {
+    let requests = end.requests;
     let refused: u64 = stops.iter().map(|stop| stop.refused).sum();
     // Where requests are not measured, the pipe is of what was refused alone.
     let whole = requests.unwrap_or(refused).max(refused);
@@ -219,19 +234,22 @@ pub(crate) fn road(stops: &[Stop], requests: Option<u64>) -> Markup {
                 @for (stop, before, left) in &rows {
                     tr .quiet[stop.all() == 0] {
                         th scope="row" { (stop.name) }
-                        td .wide { (piece([*before, *left, whole], &[("refused", stop.refused), ("reported", stop.reported), ("changed", stop.changed)], most)) }
-                        (figure(stop.refused, "refused"))
+                        td .wide { (piece([*before, *left, whole], &[("refused", stop.refused + stop.aside), ("reported", stop.reported), ("changed", stop.changed)], most)) }
+                        (figure(stop.refused + stop.aside, "refused"))
                         (figure(stop.reported, "reported"))
                         (figure(stop.changed, "changed"))
                     }
                 }
             }
-            @if requests.is_some() {
-                tfoot { tr {
-                    th scope="row" { "Passed" }
+            tfoot {
+                @if requests.is_some() { tr {
+                    th scope="row" { @if end.is_least { "Passed, at least" } @else { "Passed" } }
                     td .wide { (piece([left, left, whole], &[], most)) }
                     td .number colspan="3" { (number(left)) " of " (number(whole)) " (" (percent(left, whole)) ")" }
                 } }
+                @if end.connections > 0 {
+                    tr { td colspan="5" { (number(end.connections)) " of the refused were connections, before there was a request." } }
+                }
             }
         }
     }
@@ -313,9 +331,22 @@ mod tests {
     #[test]
     fn the_pipe_loses_what_was_refused() {
         let stop = |name: &str, refused| Stop { name: name.to_owned(), refused, ..Stop::default() };
-        let picture = road(&[stop("The wire", 10), stop("The path", 0)], Some(100)).into_string();
+        let measured = End { requests: Some(100), ..End::default() };
+        let picture = road(&[stop("The wire", 10), stop("The path", 0)], measured).into_string();
         assert!(picture.contains("90 of 100 (90 %)"), "{picture}");
         assert!(picture.contains("points=\"2,0 118,0 112.2,30 7.8,30\""), "{picture}");
-        assert!(!road(&[stop("The wire", 10)], None).into_string().contains("Passed"));
+        assert!(!road(&[stop("The wire", 10)], End::default()).into_string().contains("Passed"));
+    }
+
+    #[test]
+    fn refused_connections_are_not_taken_from_the_requests() {
+        let stop = Stop { name: "Connections".to_owned(), aside: 95, ..Stop::default() };
+        let end = End { requests: Some(50), connections: 95, is_least: false };
+        let picture = road(std::slice::from_ref(&stop), end).into_string();
+        assert!(picture.contains("50 of 50 (100 %)"), "{picture}");
+        assert!(picture.contains("95 of the refused were connections"), "{picture}");
+        assert!(picture.contains("<span class=\"refused\">95</span>"), "{picture}");
+        let picture = road(&[stop], End { is_least: true, ..end }).into_string();
+        assert!(picture.contains("Passed, at least"), "{picture}");
     }
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 pub(crate) const TICKET_LIFE: Duration = Duration::from_mins(1);
 /// How long a session lasts at most.
 const SESSION_LIFE: Duration = Duration::from_hours(12);
-/// Sessions at once; the oldest one ends for a new one.
+/// Sessions at once, and outcomes that a session keeps; the oldest one ends for a new one.
 const MOST: usize = 8;
 
 /// 128 random bits, as 32 hexadecimal digits.
@@ -47,8 +47,8 @@ pub(crate) struct Session {
     /// What a form must have.
     pub(crate) form: Token,
     until: Instant,
-    /// What to say at the next view: the outcome of an act.
-    said: Option<Said>,
+    /// Outcomes of acts with their numbers, for the views that they lead to.
+    said: VecDeque<(u64, Said)>,
 }
 
 /// The outcome of an act.
@@ -64,6 +64,8 @@ pub(crate) struct Doors {
     /// The newest alone is good.
     ticket: Option<(Token, Instant)>,
     sessions: VecDeque<Session>,
+    /// Acts so far.
+    acts: u64,
 }
 
 impl Doors {
@@ -89,7 +91,7 @@ impl Doors {
             cookie: cookie.clone(),
             form,
             until: now + SESSION_LIFE,
-            said: None,
+            said: VecDeque::new(),
         });
         Ok(Some(cookie))
     }
@@ -105,15 +107,24 @@ impl Doors {
         })
     }
 
-    pub(crate) fn say(&mut self, cookie: &Token, said: Said) {
+    /// Keeps the outcome of an act, and gives it a number.
+    pub(crate) fn say(&mut self, cookie: &Token, said: Said) -> u64 {
+        self.acts += 1;
+        let number = self.acts;
         if let Some(session) = self.of(cookie) {
-            session.said = Some(said);
+            if session.said.len() >= MOST {
+                session.said.pop_front();
+            }
+            session.said.push_back((number, said));
         }
+        number
     }
 
-    /// What is to be said, once.
-    pub(crate) fn take_said(&mut self, cookie: &Token) -> Option<Said> {
-        self.of(cookie)?.said.take()
+    /// What is to be said of the act with this number, once.
+    pub(crate) fn take_said(&mut self, cookie: &Token, number: u64) -> Option<Said> {
+        let said = &mut self.of(cookie)?.said;
+        let at = said.iter().position(|(own, _)| *own == number)?;
+        said.remove(at).map(|(_, said)| said)
     }
 
     fn of(&mut self, cookie: &Token) -> Option<&mut Session> {
@@ -153,8 +164,12 @@ mod tests {
             |doors: &Doors, cookie: &Token| doors.session([cookie.as_str()].into_iter(), now).is_some();
         assert!(!is_in(&doors, &all[0]) && is_in(&doors, &all[1]));
         let said = Said { is_done: true, text: "done".to_owned() };
-        doors.say(&all[1], said.clone());
-        assert_eq!(doors.take_said(&all[2]), None);
-        assert_eq!([doors.take_said(&all[1]), doors.take_said(&all[1])], [Some(said), None]);
+        let number = doors.say(&all[1], said.clone());
+        let other = doors.say(&all[1], said.clone());
+        assert_eq!(doors.take_said(&all[2], number), None);
+        assert_eq!(doors.take_said(&all[1], 0), None, "another tab asks for nothing");
+        let twice = [number, number].map(|number| doors.take_said(&all[1], number));
+        assert_eq!(twice, [Some(said.clone()), None]);
+        assert_eq!(doors.take_said(&all[1], other), Some(said));
     }
 }

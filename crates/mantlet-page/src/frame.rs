@@ -82,6 +82,8 @@ pub(crate) struct Frame<'f> {
     pub(crate) version: Option<&'f str>,
     /// When this was true.
     pub(crate) at: String,
+    /// What all views of this run have, and no page of another program.
+    pub(crate) run: &'f str,
 }
 
 pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> String {
@@ -96,7 +98,7 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> String {
         header {
             p .brand { (PreEscaped(ICON)) "Mantlet" }
             p #app class={ "pill " (app.0) } role="status" data-part { (app.1) }
-            p .live #live data-at=(frame.at) {
+            p .live #live data-at=(frame.at) data-run=(frame.run) {
                 span #when data-part { "As of " (frame.at) " UTC" }
                 " " a href={ "" (frame.view.name()) } { "Reload" }
             }
@@ -110,12 +112,13 @@ pub(crate) fn page(frame: &Frame<'_>, content: &Markup) -> String {
         main #content tabindex="-1" {
             h1 { (title) }
             @if let Some(said) = &frame.said {
-                p class={ "said " (if said.is_done { "done" } else { "failed" }) } role="status" { (prose(&said.text)) }
+                p class={ "said " (if said.is_done { "done" } else { "failed" }) } role="status" { (told(&said.text)) }
             }
-            (content)
+            // What is not in the next one is removed here, too: old figures beside a new time would be believed.
+            div #view { (content) }
         }
         footer { p {
-            "Mantlet " (frame.version.unwrap_or_default()) " · Times are UTC. This page shows no bodies, tokens or cookies, and it edits no files. What you do here is recorded."
+            "Mantlet " (frame.version.unwrap_or_default()) " · Times are UTC. This page shows no bodies, headers with tokens or cookies, and it edits no files. A token in a path is seen. What you do here is recorded."
         } }
     };
     document(title, Some(frame.view), &body)
@@ -212,7 +215,17 @@ pub(crate) fn prose(text: &str) -> Markup {
 }
 
 pub(crate) fn note(text: &str) -> Markup {
-    html! { p .note { (prose(text)) } }
+    html! { p .note { (told(text)) } }
+}
+
+/// A text of one line or several.
+fn told(text: &str) -> Markup {
+    html! {
+        @for (number, line) in text.lines().enumerate() {
+            @if number > 0 { br; }
+            (prose(line))
+        }
+    }
 }
 
 /// A link to the records that fit.

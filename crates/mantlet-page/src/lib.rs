@@ -22,6 +22,7 @@ mod frame;
 mod guard;
 mod page;
 mod reasons;
+mod remedies;
 mod source;
 mod text;
 mod traffic;

@@ -65,22 +65,60 @@
     part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = places[at] || 0; });
   };
 
-  const look = async () => {
-    if (isPaused || document.hidden) return;
-    const when = document.getElementById("when");
-    try {
-      const response = await fetch(location.href, { cache: "no-store", redirect: "error" });
-      if (!response.ok) throw new Error(String(response.status));
-      const next = new DOMParser().parseFromString(await response.text(), "text/html");
-      for (const part of next.querySelectorAll("[data-part][id]")) {
-        const old = document.getElementById(part.id);
-        if (old && !isBusy(old)) renew(old, document.importNode(part, true));
-      }
-    } catch {
-      when.textContent = "Not live: `mantlet open` does not answer";
+  const partsOf = (view) => Array.from(view.querySelectorAll("[data-part][id]"), (part) => part.id).join(" ");
+
+  // If other parts are there than before, such as a sentence in place of figures, nothing of before stays.
+  const renewView = (next) => {
+    const [old, view] = [document.getElementById("view"), next.getElementById("view")];
+    const parts = partsOf(view);
+    if (parts === "" || parts !== partsOf(old)) {
+      const fresh = document.importNode(view, true);
+      addCopyButtons(fresh);
+      if (old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
+    }
+    for (const part of next.querySelectorAll("[data-part][id]")) {
+      const same = document.getElementById(part.id);
+      // Why there is nothing is said also to a person who is about to act on what there was.
+      const isNote = part.querySelector(":scope > .note") !== null;
+      if (same && (isNote || !isBusy(same))) renew(same, document.importNode(part, true));
     }
   };
 
-  const again = () => setTimeout(async () => { await look(); again(); }, seconds * 1000);
+  let isOver = false;
+  // Another program may get the port after this: it is asked nothing, and what it says is not shown.
+  const end = () => {
+    isOver = true;
+    document.body.classList.add("stale");
+    const app = document.getElementById("app");
+    app.className = "pill unknown";
+    app.textContent = "Not known whether the app responds";
+    live.querySelector("button")?.remove();
+    document.getElementById("when").textContent =
+      `Not live: mantlet open does not answer any more. What stands here is of ${seenAt} UTC`;
+  };
+
+  let seenAt = live.dataset.at;
+  const look = async () => {
+    if (isPaused || document.hidden) return;
+    let text = "";
+    try {
+      const response = await fetch(location.href, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(60_000) });
+      if (!response.ok) throw new Error(String(response.status));
+      text = await response.text();
+    } catch {
+      end();
+      return;
+    }
+    const next = new DOMParser().parseFromString(text, "text/html");
+    const nextLive = next.getElementById("live");
+    if (!nextLive || nextLive.dataset.run !== live.dataset.run) {
+      end();
+      return;
+    }
+    seenAt = nextLive.dataset.at;
+    renewView(next);
+  };
+
+  const again = () => setTimeout(async () => { await look(); if (!isOver) again(); }, seconds * 1000);
   again();
 })();

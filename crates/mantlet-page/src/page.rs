@@ -40,6 +40,8 @@ pub struct Page<S> {
     source: S,
     /// Below this everything lies.
     folder: Token,
+    /// What each view of this run has in it, and no other program knows.
+    run: Token,
     doors: Mutex<Doors>,
     history: Mutex<History>,
     traffic: Mutex<Traffic>,
@@ -56,6 +58,7 @@ impl<S: Source> Page<S> {
         Ok(Self {
             source,
             folder: Token::new()?,
+            run: Token::new()?,
             doors: Mutex::default(),
             history: Mutex::default(),
             traffic: Mutex::default(),
@@ -68,9 +71,10 @@ impl<S: Source> Page<S> {
         Ok(format!("/open/{}", token.as_str()))
     }
 
-    /// Looks at the figures of the gate, for the history.
+    /// Looks at the figures of the gate, for the history. If that fails, nothing is known of this moment.
     pub async fn sample(&self) -> Result<(), String> {
-        let answer = self.source.ask(Method::GET, &["metrics"], &[]).await?;
+        let asked = self.source.ask(Method::GET, &["metrics"], &[]).await;
+        let answer = asked.inspect_err(|_| locked(&self.history).lose())?;
         let is_measured = answer.get("requests").and_then(Value::as_bool).unwrap_or_default();
         let text = answer.get("text").and_then(Value::as_str).unwrap_or_default();
         let sample = Sample::read(text, is_measured);
@@ -128,7 +132,7 @@ impl<S: Source> Page<S> {
                     return self.proof(&query).await;
                 }
                 let content = self.content(view, &query, &form).await;
-                Ok(Answer::page(StatusCode::OK, self.framed(view, &content, &cookie)))
+                Ok(Answer::page(StatusCode::OK, self.framed(view, &query, &content, &cookie)))
             }
         }
     }
@@ -190,8 +194,9 @@ impl<S: Source> Page<S> {
             Ok(answer) => Said { is_done: true, text: format!("{done}.{}", caveats(&answer)) },
             Err(why) => Said { is_done: false, text: why },
         };
-        locked(&self.doors).say(cookie, said);
-        Ok(Answer::elsewhere(format!("/{}/{}", self.folder.as_str(), view.name())))
+        // Only the view that this leads to says it: other tabs ask, too.
+        let number = locked(&self.doors).say(cookie, said);
+        Ok(Answer::elsewhere(format!("/{}/{}?said={number}", self.folder.as_str(), view.name())))
     }
 
     /// What a view says; a sentence in its place if the gate does not answer.
@@ -231,20 +236,25 @@ impl<S: Source> Page<S> {
     }
 
     async fn decisions(&self, view: View) -> Result<Markup, String> {
-        // Without the gate the log still says what it has decided.
-        let asked = self.sample().await;
+        // Without the gate the log still says what it has decided; without the log the gate still counts.
+        let sample = self.sampled().await;
         let agreement = match view {
             View::Ratchet => Some(self.get(&["agreement"]).await),
             _ => None,
         };
-        let records = self.source.new_records().await?;
-        locked(&self.traffic).learn(&records);
-        let sample = asked.map(|()| locked(&self.history).last().clone()).unwrap_or_default();
+        let read = self.source.new_records().await.map(|records| locked(&self.traffic).learn(&records));
+        let missing: Vec<_> =
+            [sample.as_ref().err(), read.as_ref().err()].into_iter().flatten().cloned().collect();
+        if sample.is_err() && read.is_err() {
+            return Err(missing.join("\n"));
+        }
+        let sample = sample.unwrap_or_default();
         let (traffic, now) = (locked(&self.traffic), Timestamp::now());
-        Ok(match agreement {
+        let content = match agreement {
             Some(agreement) => views::ratchet::view(&traffic, &sample, agreement, now),
             None => views::refusals::view(&traffic, &sample, now),
-        })
+        };
+        Ok(views::with_missing(&missing, &content))
     }
 
     async fn audit(&self, query: &Fields) -> Markup {
@@ -262,16 +272,20 @@ impl<S: Source> Page<S> {
             until: text("until"),
             most: FOUND,
         };
-        let sample = self.sample().await.map(|()| locked(&self.history).last().clone()).unwrap_or_default();
+        let sample = self.sampled().await;
         let found = self.source.search(search.clone()).await;
         let verified = if query.get("verify") == "1" { Some(self.source.verify().await) } else { None };
         views::audit::view(&views::audit::Audit {
-            sample: &sample,
+            sample: sample.as_ref(),
             search: &search,
             found,
             verified,
             now: Timestamp::now(),
         })
+    }
+
+    async fn sampled(&self) -> Result<Sample, String> {
+        self.sample().await.map(|()| locked(&self.history).last().clone())
     }
 
     async fn proof(&self, query: &Fields) -> Result<Answer, Refused> {
@@ -289,16 +303,17 @@ impl<S: Source> Page<S> {
         self.source.ask(Method::GET, segments, &[]).await.and_then(understood)
     }
 
-    fn framed(&self, view: View, content: &Markup, cookie: &Token) -> String {
-        let said = locked(&self.doors).take_said(cookie);
-        let history = locked(&self.history);
-        let sample = history.last();
+    fn framed(&self, view: View, query: &Fields, content: &Markup, cookie: &Token) -> String {
+        let number = query.get("said").parse().ok();
+        let said = number.and_then(|number| locked(&self.doors).take_said(cookie, number));
+        let (history, now) = (locked(&self.history), Timestamp::now());
         let frame = Frame {
             view,
-            is_up: sample.is_up,
+            is_up: history.is_up(now.as_second()),
             said,
-            version: sample.version.as_deref(),
-            at: moment(Timestamp::now()),
+            version: history.last().version.as_deref(),
+            at: moment(now),
+            run: self.run.as_str(),
         };
         frame::page(&frame, content)
     }
@@ -325,3 +340,7 @@ fn caveats(answer: &Value) -> String {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

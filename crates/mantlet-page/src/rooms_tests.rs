@@ -11,7 +11,7 @@ const HOUSES: [House; 3] = [
     House {
         folder: &[],
         floors: &[
-            &["doors", "guard", "reasons", "source", "text"],
+            &["doors", "guard", "reasons", "remedies", "source", "text"],
             &["figures", "traffic"],
             &["chart", "frame"],
             &["answer", "views"],

@@ -6,7 +6,7 @@ use aho_corasick::automaton::StateID;
 
 use crate::{
     rules::{Hit, Label, Rules},
-    shapes::{CONTEXT, Shape, Text, Verdict},
+    shapes::{CONTEXT, Runs, Shape, Text, Verdict},
 };
 
 /// What may be a secret, and is not judged yet.
@@ -41,7 +41,15 @@ pub(crate) struct Bytes {
     read: usize,
     state: StateID,
     candidates: Vec<Candidate>,
+    /// Where the first of them begins, and how long the text has to be before one is looked at again.
+    first: Option<usize>,
+    due: usize,
+    /// Forms of which one is not decided: later ones wait for it.
+    undecided: Vec<Shape>,
     found: Vec<Found>,
+    /// How far the last one of each form reaches: what begins in it is a part of it.
+    covers: Vec<(Shape, usize)>,
+    runs: Runs,
     /// The last label that was shown, and where in the text the replaced part ends.
     last: Option<(Label, usize)>,
 }
@@ -55,7 +63,12 @@ impl Bytes {
             shown: 0,
             read: 0,
             candidates: Vec::new(),
+            first: None,
+            due: 0,
+            undecided: Vec::new(),
             found: Vec::new(),
+            covers: Vec::new(),
+            runs: Runs::default(),
             last: None,
         }
     }
@@ -67,6 +80,9 @@ impl Bytes {
         self.read = 0;
         self.candidates.clear();
         self.found.clear();
+        self.covers.clear();
+        self.undecided.clear();
+        self.due = 0;
         self.last = None;
         self.read_on();
     }
@@ -87,6 +103,7 @@ impl Bytes {
     /// Shows what is held back. What is certainly a secret is replaced, and what may be one is not.
     pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
         self.judge(true, false);
+        self.end_private_keys();
         let begun = self.candidates.iter_mut().filter(|one| one.begun.is_some());
         let first = begun.min_by_key(|one| one.trigger.start);
         let end = self.text.len();
@@ -106,6 +123,23 @@ impl Bytes {
         self.forget(settled);
     }
 
+    /// Silence ends a private key that is cut off: what follows is something else.
+    fn end_private_keys(&mut self) {
+        let text = Text { bytes: &self.text, is_whole: true, runs: &self.runs };
+        let Self { candidates, found, first, due, .. } = self;
+        candidates.retain(|one| {
+            if one.begun.is_none() || !one.shape.is_same(Shape::PrivateKey) {
+                return true;
+            }
+            if let Verdict::Found(range, what) = one.shape.judge(text, one.trigger.start, one.trigger.end) {
+                found.push(Found { range, rank: one.shape.rank(), label: Label::Form(what) });
+            }
+            false
+        });
+        *due = 0;
+        *first = candidates.iter().map(|one| one.trigger.start).min();
+    }
+
     /// Nothing follows: shows all.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         self.judge(true, true);
@@ -114,11 +148,14 @@ impl Bytes {
     }
 
     fn read_on(&mut self) {
-        let Self { rules, text, read, state, candidates, found, .. } = self;
+        let Self { rules, text, read, state, candidates, found, due, undecided, .. } = self;
         let new = text.get(*read..).unwrap_or_default();
         *state = rules.read(*state, new, *read, |hit| match hit {
             Hit::Known(range, name) => found.push(Found { range, rank: 0, label: Label::Known(name) }),
             Hit::Trigger(trigger, shape) => {
+                if !undecided.iter().any(|other| other.is_same(shape)) {
+                    *due = 0;
+                }
                 candidates.push(Candidate { trigger, shape, next_look: 0, begun: None, is_shown: false });
             }
         });
@@ -126,23 +163,50 @@ impl Bytes {
     }
 
     fn judge(&mut self, looks_at_all: bool, is_whole: bool) {
-        let text = Text { bytes: &self.text, is_whole };
-        let length = text.bytes.len();
+        let length = self.text.len();
+        if length < self.due && !looks_at_all {
+            return;
+        }
+        let text = Text { bytes: &self.text, is_whole, runs: &self.runs };
+        self.undecided.clear();
+        (self.first, self.due) = (None, usize::MAX);
         for mut one in mem::take(&mut self.candidates) {
-            if length < one.next_look && !looks_at_all {
+            text.runs.look(1);
+            let is_same = |shape: &Shape| shape.is_same(one.shape);
+            if self.covers.iter().any(|(shape, end)| is_same(shape) && one.trigger.start < *end) {
+                continue;
+            }
+            let mut cover = |to: usize| {
+                self.covers.retain(|(shape, _)| !is_same(shape));
+                self.covers.push((one.shape, to));
+            };
+            // One after the other: what begins within one that is not decided may be a part of it.
+            let waits = self.undecided.iter().any(is_same);
+            if waits || (length < one.next_look && !looks_at_all) {
+                if !waits {
+                    self.due = self.due.min(one.next_look);
+                    self.undecided.push(one.shape);
+                }
+                self.first = Some(self.first.map_or(one.trigger.start, |first| first.min(one.trigger.start)));
                 self.candidates.push(one);
                 continue;
             }
             match one.shape.judge(text, one.trigger.start, one.trigger.end) {
                 Verdict::No => continue,
                 Verdict::Found(range, what) => {
+                    cover(range.end);
                     self.found.push(Found { range, rank: one.shape.rank(), label: Label::Form(what) });
                     continue;
                 }
-                Verdict::Open => {}
-                Verdict::Begun(what) => one.begun = Some(what),
+                Verdict::Open => self.undecided.push(one.shape),
+                Verdict::Begun(what) => {
+                    self.undecided.push(one.shape);
+                    one.begun = Some(what);
+                }
             }
             one.next_look = length + (length - one.trigger.start) / 4;
+            self.due = self.due.min(one.next_look);
+            self.first = Some(self.first.map_or(one.trigger.start, |first| first.min(one.trigger.start)));
             self.candidates.push(one);
         }
     }
@@ -151,8 +215,8 @@ impl Bytes {
     fn settled(&self) -> usize {
         let held = self.rules.depth(self.state);
         let mut settled = self.text.len().saturating_sub(held);
-        for one in &self.candidates {
-            settled = settled.min(one.trigger.start);
+        if let Some(first) = self.first {
+            settled = settled.min(first);
         }
         // Of two that overlap, one label is shown.
         while let Some(over) =
@@ -201,6 +265,15 @@ impl Bytes {
         self.text.drain(..done);
         self.shown -= done;
         self.read -= done;
+        self.first = self.first.map(|first| first - done);
+        if self.due < usize::MAX {
+            self.due = self.due.saturating_sub(done);
+        }
+        self.runs.forget(done);
+        self.covers.retain_mut(|(_, end)| {
+            *end = end.saturating_sub(done);
+            *end > 0
+        });
         for one in &mut self.candidates {
             one.trigger = one.trigger.start - done..one.trigger.end - done;
             one.next_look = one.next_look.saturating_sub(done);
@@ -211,3 +284,6 @@ impl Bytes {
         self.last = self.last.and_then(|(label, end)| Some((label, end.checked_sub(done)?)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,12 @@ mod authorization;
 mod credentials;
 mod keys;
 mod pem;
+mod runs;
 mod token;
 
 use std::ops::Range;
+
+pub(crate) use runs::{Kind, Runs};
 
 /// Bytes that a secret of a known form has at most. What is longer is replaced so far.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -31,11 +34,12 @@ pub(crate) enum Verdict {
     Found(Range<usize>, &'static str),
 }
 
-/// Bytes, and whether more may follow.
+/// Bytes, whether more may follow, and their runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'t> {
     pub(crate) bytes: &'t [u8],
     pub(crate) is_whole: bool,
+    pub(crate) runs: &'t Runs,
 }
 
 impl<'t> Text<'t> {
@@ -52,16 +56,31 @@ impl<'t> Text<'t> {
     }
 
     /// Where bytes of a kind end, at most so many on; and whether that is known.
-    fn run(self, from: usize, most: usize, is_one: fn(u8) -> bool) -> (usize, bool) {
-        let length = self.from(from).iter().take(most).take_while(|byte| is_one(**byte)).count();
-        let end = from + length;
-        (end, self.is_whole || end < self.bytes.len() || length == most)
+    fn run(self, from: usize, most: usize, kind: Kind) -> (usize, bool) {
+        let end = self.runs.end(self.bytes, from, most, kind);
+        (end, self.is_whole || end < self.bytes.len() || end - from == most)
     }
 
-    /// Whether a word begins here. What ends an escape or an encoded byte (`\n`, `%3D`, `\u003d`) is not a part of it.
+    /// Whether a control sequence of a terminal ends here, such as `ESC [ 3 5 m`, also as JSON and Python write it.
+    fn is_after_control(self, at: usize) -> bool {
+        let bytes = self.at(at.saturating_sub(CONTEXT / 2)..at);
+        let Some((last, bytes)) = bytes.split_last() else { return false };
+        let parameters =
+            bytes.iter().rev().take_while(|byte| byte.is_ascii_digit() || b";:?".contains(byte)).count();
+        let introducer = bytes.get(..bytes.len() - parameters).and_then(|bytes| bytes.strip_suffix(b"["));
+        let begins = |bytes: &[u8]| {
+            [&b"\x1b"[..], b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e"]
+                .iter()
+                .any(|escape| bytes.ends_with(escape))
+        };
+        last.is_ascii_alphabetic() && introducer.is_some_and(begins)
+    }
+
+    /// Whether a word begins here. What ends an escape or an encoded byte (`\n`, `%3D`, `\u003d`, a colour) is not a part of
+    /// it, and `_` stands between words.
     fn is_start(self, at: usize) -> bool {
         let Some(before) = self.byte_before(at) else { return true };
-        if !is_word(before) {
+        if before == b'_' || !Kind::Word.has(before) || self.is_after_control(at) {
             return true;
         }
         let escape = |length: usize| self.at(at.saturating_sub(length)..at);
@@ -70,23 +89,6 @@ impl<'t> Text<'t> {
             || matches!(escape(3), [b'%', rest @ ..] if rest.len() == 2 && is_hex(rest))
             || matches!(escape(6), [b'\\', b'u', rest @ ..] if rest.len() == 4 && is_hex(rest))
     }
-}
-
-fn is_alphanumeric(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-}
-
-fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
-}
-
-/// Letters, digits, `_` and `-`: also those of base64 in URLs.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 /// The forms, each with one of its triggers.
@@ -124,6 +126,19 @@ impl Shape {
             Self::GateKey => keys::judge_own(text, start),
             Self::Credentials(writing) => credentials::judge(text, start, after, writing),
             Self::Scheme(scheme) => authorization::judge(text, start, after, scheme),
+        }
+    }
+
+    /// Whether it is the same form.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Key(one), Self::Key(other)) => std::ptr::eq(one, other),
+            (Self::Credentials(one), Self::Credentials(other)) => one == other,
+            (Self::Scheme(one), Self::Scheme(other)) => one == other,
+            (Self::Token, Self::Token)
+            | (Self::PrivateKey, Self::PrivateKey)
+            | (Self::GateKey, Self::GateKey) => true,
+            _ => false,
         }
     }
 

@@ -142,6 +142,8 @@ fn of_shipping(page: &mut Page, shared: &Shared) {
     each("mantlet_audit_shipped_total", Kind::Counter, help, &|of| Some(of.shipped().to_string()));
     let help = "Audit records that will not be sent any more.";
     each("mantlet_audit_unshipped_total", Kind::Counter, help, &|of| Some(of.unshipped().to_string()));
+    let help = "Audit records that have perhaps not arrived: each connection broke shortly after them.";
+    each("mantlet_audit_ship_doubtful_total", Kind::Counter, help, &|of| Some(of.doubtful().to_string()));
     let help = "Audit records that wait to be sent.";
     each("mantlet_audit_ship_lag_records", Kind::Gauge, help, &|of| Some(of.waiting().to_string()));
     let help = "How long the oldest audit record has waited to be sent.";

@@ -44,11 +44,15 @@ impl Latency {
         }
     }
 
+    /// Whether counting has begun anew since.
+    pub(crate) fn is_less(&self, before: &Self) -> bool {
+        self.0.iter().zip(before.0).any(|(now, before)| *now < before)
+    }
+
     /// What has come since; all of it, if counting has begun anew.
     pub(crate) fn since(&self, before: &Self) -> Self {
-        let has_begun_anew = self.0.iter().zip(before.0).any(|(now, before)| *now < before);
         let mut since = *self;
-        if !has_begun_anew {
+        if !self.is_less(before) {
             for (now, before) in since.0.iter_mut().zip(before.0) {
                 *now -= before;
             }

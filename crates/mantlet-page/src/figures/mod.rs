@@ -15,5 +15,5 @@ mod text;
 pub(crate) use self::{
     history::{Column, EVERY, History},
     latency::{Latency, UpTo},
-    sample::{Operation, Sample},
+    sample::{Operation, Sample, is_of_requests},
 };

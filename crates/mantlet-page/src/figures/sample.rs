@@ -4,6 +4,19 @@ use std::collections::BTreeMap;
 
 use super::{latency::Latency, text::lines};
 
+/// Codes of connections that are closed before there is a request: they are not in the count of requests.
+const OF_CONNECTIONS: [&str; 4] =
+    ["too-many-connections", "proxy-header-malformed", "http2-flood", "http2-malformed"];
+/// The code of a WebSocket that is closed after its request has passed.
+const OF_WEBSOCKETS: &str = "websocket-message-too-large";
+/// Codes that also end streams and WebSockets, after their requests have passed. Their count does not say which.
+const ALSO_OF_STREAMS: [&str; 3] = ["session-ended", "session-expired", "token-invalid"];
+
+/// Whether a code refuses requests, and not what is before or after one.
+pub(crate) fn is_of_requests(code: &str) -> bool {
+    code != OF_WEBSOCKETS && !OF_CONNECTIONS.contains(&code)
+}
+
 /// How often was decided what, for one code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Decided {
@@ -27,6 +40,7 @@ pub(crate) struct Sample {
     /// Whether requests are measured.
     pub(crate) is_measured: bool,
     pub(crate) requests: u64,
+    /// Errors of the app, and not of the gate.
     pub(crate) errors: u64,
     pub(crate) latency: Latency,
     /// By method and path template.
@@ -69,11 +83,15 @@ impl Sample {
                     let is_error =
                         line.label("http_response_status_code").is_some_and(|status| status.starts_with('5'));
                     let errors = if is_error { count } else { 0 };
+                    // The code of a reason: the gate has failed it, which it counts as a refusal.
+                    let is_of_app = line
+                        .label("error_type")
+                        .is_none_or(|error| error.bytes().all(|byte| byte.is_ascii_digit()));
                     let operation = sample.operations.entry(name(&line)).or_default();
                     operation.requests += count;
                     operation.errors += errors;
                     sample.requests += count;
-                    sample.errors += errors;
+                    sample.errors += if is_of_app { errors } else { 0 };
                 }
                 "mantlet_decisions_total" => {
                     let code = line.label("code").unwrap_or_default().to_owned();
@@ -102,10 +120,20 @@ impl Sample {
         sample
     }
 
-    /// Decisions of all codes.
+    /// Connections that were refused before there was a request.
+    pub(crate) fn refused_connections(&self) -> u64 {
+        OF_CONNECTIONS.iter().filter_map(|code| self.decided.get(*code)).map(|decided| decided.refused).sum()
+    }
+
+    /// Whether some of the refusals may have ended a stream whose request had passed.
+    pub(crate) fn may_have_ended_streams(&self) -> bool {
+        ALSO_OF_STREAMS.iter().any(|code| self.decided.get(*code).is_some_and(|decided| decided.refused > 0))
+    }
+
+    /// Decisions of all codes; refused are requests alone.
     pub(crate) fn decided(&self) -> Decided {
-        self.decided.values().fold(Decided::default(), |sum, one| Decided {
-            refused: sum.refused + one.refused,
+        self.decided.iter().fold(Decided::default(), |sum, (code, one)| Decided {
+            refused: sum.refused + if is_of_requests(code) { one.refused } else { 0 },
             reported: sum.reported + one.reported,
             changed: sum.changed + one.changed,
         })
@@ -138,16 +166,23 @@ mod tests {
                 + &bucket("+Inf", counts[2])
                 + &format!("{name}_count{{{labels}}} {}\n", counts[2])
         };
+        let gate = format!(
+            "{name}_count{{http_request_method=\"GET\",http_response_status_code=\"504\",error_type=\"app-timeout\"}} 3\n\
+             {name}_count{{http_request_method=\"GET\",http_response_status_code=\"503\",error_type=\"503\"}} 1\n"
+        );
         let text = series("/a", 200, [6, 8, 8])
             + &series("/b", 500, [0, 1, 2])
+            + &gate
+            + "mantlet_decisions_total{code=\"too-many-connections\",outcome=\"refused\"} 95\n"
+            + "mantlet_decisions_total{code=\"websocket-message-too-large\",outcome=\"refused\"} 2\n"
             + "mantlet_decisions_total{code=\"rate-limited\",outcome=\"refused\"} 4\nmantlet_app_up 1\nmantlet_build_info{version=\"0.1.0\"} 1\n";
         let sample = Sample::read(&text, true);
-        assert_eq!((sample.requests, sample.errors, sample.latency.all()), (10, 2, 10));
+        assert_eq!((sample.requests, sample.errors, sample.latency.all()), (14, 3, 10));
         assert_eq!(sample.latency.percentile(500), Some(UpTo::Bound(0.005)));
         assert_eq!(sample.latency.percentile(950), Some(UpTo::More));
         assert_eq!(sample.operations["GET /a"].latency.percentile(990), Some(UpTo::Bound(0.25)));
         assert_eq!(sample.operations["GET /b"].errors, 2);
-        assert_eq!(sample.decided().refused, 4);
+        assert_eq!((sample.decided().refused, sample.refused_connections()), (4, 95));
         assert_eq!((sample.is_up, sample.version.as_deref(), sample.bans), (Some(true), Some("0.1.0"), None));
     }
 }

@@ -30,7 +30,8 @@ const FIRST: [&str; 12] = [
 ];
 
 pub(crate) struct Audit<'a> {
-    pub(crate) sample: &'a Sample,
+    /// Why there is none, if the gate does not answer.
+    pub(crate) sample: Result<&'a Sample, &'a String>,
     pub(crate) search: &'a Search,
     pub(crate) found: Result<Vec<Value>, String>,
     /// Only if it was asked for.
@@ -39,17 +40,12 @@ pub(crate) struct Audit<'a> {
 }
 
 pub(crate) fn view(audit: &Audit<'_>) -> Markup {
-    let sealed = audit.sample.sealed_at.and_then(|at| i64::try_from(at).ok());
     html! {
         section aria-labelledby="log" {
             h2 #log { "The log" }
-            p {
-                @if let Some(records) = audit.sample.records { (amount(records, "record")) " written since the gate started. " }
-                @match sealed {
-                    Some(sealed) => { "Last sealed " b { (span(audit.now.as_second() - sealed)) " ago" } "." },
-                    None => "Not sealed yet since the gate started.",
-                }
-                @if let Some(lost) = audit.sample.lost.filter(|lost| *lost > 0) { " " b .refused { (amount(lost, "record")) " lost." } }
+            @match audit.sample {
+                Ok(sample) => (written(sample, audit.now)),
+                Err(why) => { (note(why)) p { "So when the log was last sealed is not known." } },
             }
             @match &audit.verified {
                 None => p { a .button href="audit?verify=1" { "Verify the log" } " " span .faint { "reads all of it" } },
@@ -66,6 +62,20 @@ pub(crate) fn view(audit: &Audit<'_>) -> Markup {
             }
         }
     }
+}
+
+/// What the gate has written since it started.
+fn written(sample: &Sample, now: Timestamp) -> Markup {
+    let sealed = sample.sealed_at.and_then(|at| i64::try_from(at).ok());
+    html! { p {
+        @if let Some(records) = sample.records { (amount(records, "record")) " written since the gate started. " }
+        @match sealed {
+            Some(sealed) => { "Last sealed " b { (span(now.as_second() - sealed)) " ago" } "." },
+            None if sample.records.is_none() => "The gate writes no audit file.",
+            None => "Not sealed yet since the gate started.",
+        }
+        @if let Some(lost) = sample.lost.filter(|lost| *lost > 0) { " " b .refused { (amount(lost, "record")) " lost." } }
+    } }
 }
 
 fn verdict(verified: &Verified) -> Markup {

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use crate::{
-    chart::{self, Stop},
-    figures::{History, Operation, Sample, UpTo},
+    chart::{self, End, Stop},
+    figures::{History, Operation, Sample, UpTo, is_of_requests},
     frame::note,
     reasons,
     text::{amount, number, percent, rate, shown, span},
@@ -54,7 +54,7 @@ pub(crate) fn view(history: &History, now: i64) -> Markup {
         }
         section aria-labelledby="stops" {
             h2 #stops { "The road" }
-            div #road data-part .scroll tabindex="0" role="region" aria-label="Stops of the road" { (chart::road(&stops(sample), sample.is_measured.then_some(sample.requests))) }
+            div #road data-part .scroll tabindex="0" role="region" aria-label="Stops of the road" { (chart::road(&stops(sample), end(sample))) }
         }
         @if sample.is_measured {
             section aria-labelledby="busy" {
@@ -81,7 +81,10 @@ fn figures(history: &History, now: i64) -> Markup {
                 @let errors = long.map_or(0, |column| column.errors);
                 (figure("App errors", &percent(errors, long.map_or(0, |column| column.requests)), "last 5 min", if errors > 0 { "bad" } else { "" }))
             }
-            (figure("Refused", &long.map_or_else(|| "…".to_owned(), |column| number(column.refused)), "last 5 min", ""))
+            (figure("Requests refused", &long.map_or_else(|| "…".to_owned(), |column| number(column.refused)), "last 5 min", ""))
+            @if let Some(column) = long.filter(|column| column.connections > 0) {
+                (figure("Connections refused", &number(column.connections), "last 5 min", ""))
+            }
             @if let Some(active) = sample.active { (figure("Under way", &number(active), "requests", "")) }
             @if let Some(connections) = sample.connections { (figure("Connections", &number(connections), "of clients", "")) }
             @if let Some(sessions) = sample.sessions { (figure("Sessions", &number(sessions), "open", "")) }
@@ -116,14 +119,27 @@ fn stops(sample: &Sample) -> Vec<Stop> {
             .decided
             .iter()
             .filter(|(code, _)| reasons::of(code).map_or("Mantlet", |paragraph| paragraph.stop) == *stop);
-        codes.fold(Stop { name: (*name).to_owned(), ..Stop::default() }, |sum, (_, decided)| Stop {
-            refused: sum.refused + decided.refused,
-            reported: sum.reported + decided.reported,
-            changed: sum.changed + decided.changed,
-            ..sum
+        codes.fold(Stop { name: (*name).to_owned(), ..Stop::default() }, |sum, (code, decided)| {
+            let (refused, aside) =
+                if is_of_requests(code) { (decided.refused, 0) } else { (0, decided.refused) };
+            Stop {
+                refused: sum.refused + refused,
+                aside: sum.aside + aside,
+                reported: sum.reported + decided.reported,
+                changed: sum.changed + decided.changed,
+                ..sum
+            }
         })
     });
     stops.collect()
+}
+
+fn end(sample: &Sample) -> End {
+    End {
+        requests: sample.is_measured.then_some(sample.requests),
+        connections: sample.refused_connections(),
+        is_least: sample.may_have_ended_streams(),
+    }
 }
 
 fn operations(sample: &Sample) -> Markup {
@@ -186,5 +202,22 @@ mod tests {
             (3, 2, 1)
         );
         assert_eq!(stops.iter().map(|stop| stop.refused).sum::<u64>(), 4);
+    }
+
+    #[test]
+    fn refused_connections_and_what_ends_later_take_nothing_from_the_requests() {
+        let text = "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"200\"} 50\n\
+                    mantlet_decisions_total{code=\"too-many-connections\",outcome=\"refused\"} 95\n\
+                    mantlet_decisions_total{code=\"websocket-message-too-large\",outcome=\"refused\"} 3\n";
+        let sample = Sample::read(text, true);
+        let road = chart::road(&stops(&sample), end(&sample)).into_string();
+        assert!(road.contains("50 of 50 (100 %)"), "{road}");
+        assert!(road.contains("95 of the refused were connections"), "{road}");
+        assert!(road.contains("<span class=\"refused\">98</span>"), "{road}");
+        let ended =
+            format!("{text}mantlet_decisions_total{{code=\"session-ended\",outcome=\"refused\"}} 1\n");
+        let sample = Sample::read(&ended, true);
+        let road = chart::road(&stops(&sample), end(&sample)).into_string();
+        assert!(road.contains("Passed, at least") && road.contains("49 of 50"), "{road}");
     }
 }

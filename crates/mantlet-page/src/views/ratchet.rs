@@ -1,6 +1,8 @@
 //! *Ratchet*: what is only reported, what enforcing it would have refused, and the lines that enforce it. It edits no
 //! file: the configuration is the operator's, and belongs into their version control.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -10,7 +12,7 @@ use crate::{
     chart,
     figures::Sample,
     frame::{difference, note, prose},
-    reasons,
+    reasons, remedies,
     text::{amount, moment, number, percent, sentence, shown},
     traffic::{OfCode, Outcome, Traffic},
 };
@@ -75,14 +77,19 @@ pub(crate) fn view(
     now: Timestamp,
 ) -> Markup {
     let of = traffic.by_code(&[Outcome::Reported], now);
-    let mut codes: Vec<_> = of.iter().collect();
+    // What was counted stands here also if the log does not have it.
+    let none = OfCode::default();
+    let counted = sample.decided.iter().filter(|(_, decided)| decided.reported > 0);
+    let counted = counted.filter(|(code, _)| !of.contains_key(code.as_str()));
+    let mut codes: Vec<(&str, &OfCode<'_>)> = of.iter().map(|(code, of)| (*code, of)).collect();
+    codes.extend(counted.map(|(code, _)| (code.as_str(), &none)));
     codes.sort_by_key(|(code, of)| std::cmp::Reverse((would_act(code, of, sample).0, of.clients)));
     html! {
         p .lead {
             "What is only reported today. Each part says what enforcing would have refused, and has the lines that enforce it. Copy them into your configuration: this page edits no file."
         }
         div #codes data-part {
-            @if codes.is_empty() { p .empty { "Nothing was reported in the last records of the audit log." } }
+            @if codes.is_empty() { p .empty { "Nothing was reported." } }
             @for (code, of) in codes { (code_section(code, of, sample)) }
         }
         section aria-labelledby="input" {
@@ -111,6 +118,8 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
     let act = if is_response { "changed" } else { "refused" };
     let id = format!("code-{code}");
     let whole = sample.requests.max(count);
+    let keys: BTreeSet<_> = of.remedies.iter().filter_map(|(line, _)| remedies::of_client(line)).collect();
+    let own: Vec<_> = of.remedies.iter().filter(|(line, _)| remedies::of_client(line).is_none()).collect();
     // The gate reports these once for each place, and not each request.
     let is_once = matches!(
         code,
@@ -128,7 +137,9 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                 "Enforced, it would have " (act) " " b { (number(count)) }
                 @if sample.is_measured && is_counted { " of " (amount(whole, if is_response { "response" } else { "request" })) " (" (percent(count, whole)) ")" }
                 @if is_counted { " since the gate started" } @else { " in these records" }
-                ". It is about " (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) " in the last records."
+                "."
+                @if of.reported > 0 { " It is about " (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) " in the last records." }
+                @else { " The last records of the audit log have none of it." }
                 @if is_once { " The gate reports this once for each place, so it is at least so many." }
                 @if let Some(since) = of.since { " The first of these records is of " (moment(since)) "." }
             }
@@ -136,11 +147,15 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
             details id={ "more-" (code) } {
                 summary { "The lines that enforce it, and the last requests" }
                 @if of.remedies.is_empty() { p .faint { "The records name no line that enforces it." } }
-                @for (line, count) in of.remedies.iter().take(LINES) {
+                // A client can write any name, and would choose what is allowed.
+                @for key in &keys {
+                    p { "To enforce it, set " code { (key) } " to your own. What these records have comes from clients, so none of it stands here." }
+                }
+                @for (line, count) in own.iter().take(LINES) {
                     p .faint { "For " (amount(*count, "record")) ":" }
                     (difference(line))
                 }
-                @if of.remedies.len() > LINES { p .faint { "And " (of.remedies.len() - LINES) " other lines, for other operations." } }
+                @if own.len() > LINES { p .faint { "And " (own.len() - LINES) " other lines, for other operations." } }
                 (routes(of, "reported"))
                 (last(of))
             }
@@ -183,5 +198,44 @@ fn operations(Agreement { operations }: &Agreement) -> Markup {
                 (difference(&offered.join("\n\n")))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_name_that_a_client_wrote_is_offered_as_what_enforces() {
+        let record = |code: &str, remedy: &str| {
+            json!({"time": "2026-11-30T16:00:00Z", "security_event": "request-would-be-refused", "reason": code,
+                   "client_ip": "203.0.113.1", "method": "GET", "path": "/", "remedy": remedy})
+        };
+        let mut traffic = Traffic::default();
+        traffic.learn(&[
+            record("host-unknown", "host.allow = [\"evil.example\"]"),
+            record("cors-origin-denied", "cors.origins = [\"https://evil.example\"]"),
+            record("csrf-cross-site", "csrf.trusted-origins = [\"https://evil.example\"] # or else"),
+            record("rate-limited", "throttle.mode = \"enforce\""),
+        ]);
+        let now = "2026-11-30T17:00:00Z".parse().unwrap();
+        let page = view(&traffic, &Sample::default(), Err("none".to_owned()), now).into_string();
+        assert!(!page.contains("evil.example"), "{page}");
+        for key in ["host.allow", "cors.origins", "csrf.trusted-origins"] {
+            assert!(page.contains(&format!("set <code>{key}</code> to your own")), "{page}");
+        }
+        assert!(page.contains("throttle.mode = &quot;enforce&quot;"), "{page}");
+    }
+
+    #[test]
+    fn what_is_counted_is_shown_without_the_log() {
+        let text = "mantlet_decisions_total{code=\"csrf-cross-site\",outcome=\"reported\"} 7\n";
+        let now = "2026-11-30T17:00:00Z".parse().unwrap();
+        let page =
+            view(&Traffic::default(), &Sample::read(text, false), Err("none".to_owned()), now).into_string();
+        assert!(page.contains("it would have refused <b>7</b> since the gate started"), "{page}");
+        assert!(page.contains("have none of it"), "{page}");
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     chart,
     figures::Sample,
     frame::{difference, prose, records},
-    reasons,
+    reasons, remedies,
     text::{amount, moment, number, sentence, shown},
     traffic::{OfCode, Outcome, Traffic},
 };
@@ -18,8 +18,13 @@ const LINES: usize = 3;
 
 pub(crate) fn view(traffic: &Traffic, sample: &Sample, now: Timestamp) -> Markup {
     let of = traffic.by_code(&[Outcome::Refused, Outcome::Changed], now);
-    let mut codes: Vec<_> = of.iter().collect();
+    // What was counted stands here also if the log does not have it.
+    let none = OfCode::default();
+    let counted = sample.decided.iter().filter(|(_, decided)| decided.refused + decided.changed > 0);
+    let counted = counted.filter(|(code, _)| !of.contains_key(code.as_str()));
+    let mut codes: Vec<(&str, &OfCode<'_>)> = of.iter().map(|(code, of)| (*code, of)).collect();
     codes.sort_by_key(|(_, of)| std::cmp::Reverse((of.refused, of.changed)));
+    codes.extend(counted.map(|(code, _)| (code.as_str(), &none)));
     html! {
         p .lead {
             "What the gate refused, or changed on its way. From the last records of the audit log"
@@ -36,7 +41,10 @@ pub(crate) fn view(traffic: &Traffic, sample: &Sample, now: Timestamp) -> Markup
 fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
     let paragraph = reasons::of(code);
     let since_start = sample.decided.get(code).copied().unwrap_or_default();
-    let (count, word) = if of.refused > 0 { (of.refused, "refused") } else { (of.changed, "changed") };
+    let is_in_log = of.refused + of.changed > 0;
+    let (refused, changed) =
+        if is_in_log { (of.refused, of.changed) } else { (since_start.refused, since_start.changed) };
+    let (count, word) = if refused > 0 { (refused, "refused") } else { (changed, "changed") };
     let id = format!("code-{code}");
     html! {
         section .card aria-labelledby=(id) {
@@ -49,20 +57,26 @@ fn code_section(code: &str, of: &OfCode<'_>, sample: &Sample) -> Markup {
                 p { (prose(&sentence(&paragraph.meaning))) "." }
                 p .advice { b { "What to do: " } (prose(&sentence(&paragraph.advice))) "." }
             }
-            p .faint {
+            @if !is_in_log { p .faint { "Counted since the gate started. The last records of the audit log have none of it." } }
+            @else { p .faint {
                 (amount(u64::try_from(of.clients).unwrap_or_default(), "client")) " · since the gate started: " (number(since_start.refused)) " refused, " (number(since_start.reported)) " reported · "
                 (records("code", code, "all records"))
-            }
-            details id={ "more-" (code) } {
+            } }
+            @if is_in_log { details id={ "more-" (code) } {
                 summary { "Operations, requests and the line that would change it" }
                 @if !of.remedies.is_empty() {
                     h3 { "To let it pass" }
-                    @for (line, _) in of.remedies.iter().take(LINES) { (difference(line)) }
+                    @for (line, _) in of.remedies.iter().take(LINES) {
+                        @if let Some(key) = remedies::of_client(line) {
+                            p .faint { "What stands in " code { (key) } " comes from a client. Add it only if it is your own:" }
+                        }
+                        (difference(line))
+                    }
                     @if of.remedies.len() > LINES { p .faint { "And " (of.remedies.len() - LINES) " other lines, for other operations." } }
                 } @else { p .faint { "No line of configuration would change it." } }
                 (routes(of, word))
                 (last(of))
-            }
+            } }
         }
     }
 }
@@ -102,6 +116,32 @@ pub(super) fn last(of: &OfCode<'_>) -> Markup {
                     td .id { (records("request", &one.request, &shown(&one.request))) }
                 } } }
             } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_from_a_client_is_called_that() {
+        let record = |code: &str, remedy: &str| {
+            json!({"time": "2026-11-30T16:00:00Z", "security_event": "request-refused", "reason": code,
+                   "client_ip": "203.0.113.1", "method": "GET", "path": "/", "remedy": remedy})
+        };
+        let now = "2026-11-30T17:00:00Z".parse().unwrap();
+        for (code, remedy, is_of_client) in [
+            ("cors-origin-denied", "cors.origins = [\"https://evil.example\"]", true),
+            ("rate-limited", "throttle.mode = \"report\"", false),
+        ] {
+            let mut traffic = Traffic::default();
+            traffic.learn(&[record(code, remedy)]);
+            let page = view(&traffic, &Sample::default(), now).into_string();
+            let words = "What stands in <code>cors.origins</code> comes from a client";
+            assert_eq!(page.contains(words), is_of_client, "{page}");
         }
     }
 }

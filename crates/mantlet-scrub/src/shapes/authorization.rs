@@ -4,7 +4,7 @@
 //! not a mere word, or (2) it has at least 20 characters with letters and digits. Credentials are ones if they decode
 //! to a name and a password.
 
-use super::{CONTEXT, LONGEST, Text, Verdict, is_base64, is_word, token::decoded};
+use super::{CONTEXT, Kind, LONGEST, Text, Verdict, token::decoded};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -34,8 +34,7 @@ pub(super) fn judge(text: Text<'_>, start: usize, from: usize, scheme: Scheme) -
 }
 
 fn bearer(text: Text<'_>, start: usize, from: usize) -> Verdict {
-    let (end, is_known) =
-        text.run(from, LONGEST, |byte| is_base64(byte) || is_word(byte) || matches!(byte, b'.' | b'~'));
+    let (end, is_known) = text.run(from, LONGEST, Kind::Bearer);
     if !is_known {
         return Verdict::Open;
     }
@@ -59,7 +58,7 @@ fn is_of_header(text: Text<'_>, start: usize) -> bool {
 }
 
 fn basic(text: Text<'_>, from: usize) -> Verdict {
-    let (end, is_known) = text.run(from, 1 << 10, |byte| is_base64(byte) || is_word(byte));
+    let (end, is_known) = text.run(from, 1 << 10, Kind::EitherBase64);
     if !is_known {
         return Verdict::Open;
     }

@@ -103,7 +103,7 @@ impl Config {
             base => with_path(base),
         };
         Target::of_url(&endpoint).map_err(|_| {
-            let message = format!("`{endpoint}` is not the address of a collector");
+            let message = format!("`{}` is not the address of a collector", without_secrets(&endpoint));
             Mistake::new("traces.endpoint", message)
                 .help("write `http://HOST:4318` or `https://HOST`, `env`, or `off`")
         })?;
@@ -194,6 +194,15 @@ fn sampler_of(set: &impl Fn(&str) -> Option<String>) -> Result<Sampler, Mistake>
     })
 }
 
+/// An address without what may be secret in it: a password, a query.
+fn without_secrets(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match bare.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, host)) => format!("{scheme}://…@{host}"),
+        None => bare.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +250,15 @@ mod tests {
         for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
             assert!(read(&at("env"), false, &[base, off]).unwrap().is_none());
         }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        let told = |endpoint: &str| read(&at(endpoint), false, &[]).unwrap_err().message;
+        assert_eq!(
+            told("http://ann:S3CRET@c.example:4318/x?key=S3CRET"),
+            "`http://…@c.example:4318/x` is not the address of a collector"
+        );
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, Uri};
 
-use crate::{fetch::Target, tls::Trust};
+use crate::{
+    fetch::{Target, port_of},
+    tls::Trust,
+};
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,12 +113,16 @@ impl Place {
             return Err(wrong());
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = |default| authority.port_u16().unwrap_or(default);
+        let named = port_of(authority).map_err(|why| format!("`{address}` {why}"))?;
+        if named.is_none() && authority.as_str().ends_with(':') {
+            return Err(format!("`{address}` names no port after `:`"));
+        }
+        let port = |default| named.unwrap_or(default);
         Ok(Self::Syslog(match scheme {
             "syslog+udp" => Wire::Udp(host, port(514)),
             "syslog+tls" => Wire::Tls(host, port(6514)),
             // Servers differ in the port (514, 601).
-            "syslog+tcp" => match authority.port_u16() {
+            "syslog+tcp" => match named {
                 Some(port) => Wire::Tcp(host, port),
                 None => return Err(format!("`{address}` names no port")),
             },
@@ -124,7 +131,39 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Whether another address leads to the same place, whatever its query.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(one), Self::Http(other)) => one.is_same_place(other),
+            (Self::Syslog(one), Self::Syslog(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+}
+
+impl Wire {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Udp(host, port), Self::Udp(other, its))
+            | (Self::Tcp(host, port), Self::Tcp(other, its))
+            | (Self::Tls(host, port), Self::Tls(other, its)) => {
+                host.eq_ignore_ascii_case(other) && port == its
+            }
+            (one, other) => one == other,
+        }
+    }
+}
+
 impl Destination {
+    /// Whether lines go to the same place as those of another one.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let place = |address: &str| Place::of(address).ok();
+        let is_same =
+            place(&self.address).zip(place(&other.address)).is_some_and(|(one, other)| one.is_same(&other));
+        is_same || self.name() == other.name()
+    }
+
     /// Whether its certificates are good.
     pub fn check(&self) -> Result<(), String> {
         self.trust.check().map_err(|error| error.to_string())
@@ -156,6 +195,11 @@ mod tests {
             "logs.example:514",
             "syslog://logs.example:514",
             "syslog+tcp://logs.example",
+            "syslog+tcp://logs.example:",
+            "syslog+tls://logs.example:",
+            "syslog+tls://[::1]:",
+            "syslog+udp://logs.example:0",
+            "https://logs.example:99999/",
             "syslog+tls://user:word@logs.example",
             "syslog+tls://logs.example/path",
             "syslog+quic://logs.example",
@@ -164,5 +208,16 @@ mod tests {
         ] {
             assert!(Place::of(wrong).is_err(), "{wrong}");
         }
+        let wrong = Place::of("syslog+tcp://logs.example:99999").unwrap_err();
+        assert!(wrong.contains("names the port 99999; a port is a number from 1 to 65535"), "{wrong}");
+    }
+
+    #[test]
+    fn places_are_the_same_however_they_are_written() {
+        let is_same = |one, other| Place::of(one).unwrap().is_same(&Place::of(other).unwrap());
+        assert!(is_same("https://H.example/x?a=1", "https://h.example:443/x"));
+        assert!(is_same("syslog+tls://logs.example", "syslog+tls://LOGS.example:6514"));
+        assert!(!is_same("syslog+tcp://logs.example:514", "syslog+udp://logs.example:514"));
+        assert!(!is_same("https://h.example/x", "https://h.example/y"));
     }
 }

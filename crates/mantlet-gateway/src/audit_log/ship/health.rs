@@ -1,12 +1,16 @@
 //! How a destination fares: for metrics, and for a person.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 
+use super::line::Position;
 use crate::{clock, tell};
 
 /// A destination that comes and goes is spoken of once in this time.
@@ -25,6 +29,8 @@ pub(crate) struct Health {
     /// When it took lines last, in seconds since 1970; 0 for never.
     taken_at: AtomicI64,
     is_up: AtomicBool,
+    reached: Mutex<Option<Position>>,
+    doubtful: AtomicU64,
 }
 
 impl Health {
@@ -37,6 +43,8 @@ impl Health {
             oldest: AtomicI64::new(0),
             taken_at: AtomicI64::new(0),
             is_up: AtomicBool::new(true),
+            reached: Mutex::default(),
+            doubtful: AtomicU64::new(0),
         }
     }
 
@@ -46,7 +54,25 @@ impl Health {
     }
 
     pub(super) fn lost(&self, lines: u64) {
-        self.lost.fetch_add(lines, Relaxed);
+        let _ = self.lost.fetch_update(Relaxed, Relaxed, |lost| Some(lost.saturating_add(lines)));
+    }
+
+    pub(super) fn goes_down(&self) {
+        self.is_up.store(false, Relaxed);
+    }
+
+    /// The last line that it has got, of a log whose lines are in memory.
+    pub(super) fn reached(&self) -> Option<Position> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn reaches(&self, position: &Position) {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(position.clone());
+    }
+
+    /// So many lines have perhaps not arrived. Whether they are the first ones.
+    pub(super) fn doubts(&self, lines: u64) -> bool {
+        lines > 0 && self.doubtful.fetch_add(lines, Relaxed) == 0
     }
 
     pub(super) fn waits(&self, lines: u64, oldest: Option<Timestamp>) {
@@ -62,6 +88,11 @@ impl Health {
     /// Records that will not be sent any more.
     pub(crate) fn unshipped(&self) -> u64 {
         self.lost.load(Relaxed)
+    }
+
+    /// Records that have perhaps not arrived: all connections broke shortly after they were sent.
+    pub(crate) fn doubtful(&self) -> u64 {
+        self.doubtful.load(Relaxed)
     }
 
     /// Records that wait.
@@ -100,7 +131,7 @@ pub(super) struct Voice {
 
 impl Voice {
     pub(super) fn fails(&mut self, health: &Health, why: &str, waits_in: &str) {
-        health.is_up.store(false, Relaxed);
+        health.goes_down();
         let is_soon = self.said.is_some_and(|said| said.elapsed() < QUIET);
         if !self.is_ill && !is_soon {
             (self.said, self.is_ill) = (Some(Instant::now()), true);

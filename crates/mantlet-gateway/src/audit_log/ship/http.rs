@@ -114,7 +114,7 @@ fn meaning(response: &Fetched, format: Format, lines: usize) -> Outcome {
     match response.status {
         status if status.is_success() && format == Format::Elastic => of_bulk(response, lines),
         #[cfg(feature = "otlp")]
-        status if status.is_success() && format == Format::Otlp => otlp::meaning(response),
+        status if status.is_success() && format == Format::Otlp => otlp::meaning(response, lines),
         status if status.is_success() => Outcome::Taken { refused: 0 },
         StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused(why),
@@ -162,8 +162,10 @@ fn of_bulk(response: &Fetched, lines: usize) -> Outcome {
     let is_taken = |item: &&Item| matches!(item.create.status, 200..=299 | 409);
     let bad: Vec<_> = bulk.items.iter().filter(|item| !is_taken(item)).collect();
     let Some(first) = bad.first() else { return Outcome::Taken { refused: 0 } };
-    let why = format!("it responds with {}: {}", first.create.status, first.create.error);
-    let why = why.chars().take(SHOWN).collect();
+    // A terminal obeys some characters, and JSON does not escape all of them.
+    let plain = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+    let error: String = first.create.error.to_string().chars().take(SHOWN).map(plain).collect();
+    let why = format!("it responds with {}: {error}", first.create.status);
     if bad.iter().any(|item| !matches!(item.create.status, 400 | 422)) {
         Outcome::failed(why)
     } else if bad.len() == lines {
@@ -216,6 +218,34 @@ mod tests {
         for status in [301, 401, 403, 404, 408, 429, 500, 503] {
             let Outcome::Failed { pause, .. } = plain(status) else { panic!("{status}") };
             assert_eq!(pause, Some(Duration::from_secs(7)), "{status}");
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_collector_refuses_no_more_than_there_was() {
+        let refused = |body| answer(200, body, Format::Otlp);
+        assert_eq!(refused(""), Outcome::Taken { refused: 0 });
+        assert_eq!(refused("\x0a\x02\x08\x01"), Outcome::Taken { refused: 1 });
+        // The largest number there is, and a negative one.
+        let largest: &[u8] = b"\x0a\x0a\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
+        let negative: &[u8] = b"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        for (body, count) in [(largest, 2), (negative, 0)] {
+            let said = Fetched { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() };
+            assert_eq!(meaning(&said, Format::Otlp, 2), Outcome::Taken { refused: count });
+        }
+    }
+
+    #[test]
+    fn a_pause_has_a_limit() {
+        let pause =
+            |text| pause_of(&HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]));
+        assert_eq!(pause("7"), Some(Duration::from_secs(7)));
+        for long in ["18446744073709551615", "Tue, 01 Jan 2999 00:00:00 GMT"] {
+            assert_eq!(pause(long), Some(LONGEST_PAUSE), "{long}");
+        }
+        for wrong in ["-1", "99999999999999999999999", "Thu, 01 Jan 1970 00:00:00 GMT", "soon"] {
+            assert_eq!(pause(wrong), None, "{wrong}");
         }
     }
 

@@ -21,8 +21,16 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
     to: String,
+    /// Lines that have perhaps not arrived.
+    #[serde(default, skip_serializing_if = "is_none")]
+    doubtful: u64,
     #[serde(flatten)]
     position: Position,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The position of a destination.
@@ -32,6 +40,7 @@ pub(super) struct Kept {
     file: Option<PathBuf>,
     to: String,
     position: Option<Position>,
+    doubtful: u64,
     is_new: bool,
     written: Option<Instant>,
     complained: bool,
@@ -47,12 +56,19 @@ impl Kept {
             Ok(text) => serde_json::from_slice::<Content>(&text).ok(),
             Err(_) => None,
         });
+        let doubtful = position.as_ref().map_or(0, |kept| kept.doubtful);
         let position = position.map(|kept| kept.position);
-        Self { file, to: to.name().to_owned(), position, is_new: false, written: None, complained: false }
+        let to = to.name().to_owned();
+        Self { file, to, position, doubtful, is_new: false, written: None, complained: false }
     }
 
     pub(super) const fn position(&self) -> Option<&Position> {
         self.position.as_ref()
+    }
+
+    /// So many of the lines before the next position have perhaps not arrived.
+    pub(super) const fn doubt(&mut self, lines: u64) {
+        self.doubtful = self.doubtful.saturating_add(lines);
     }
 
     /// Everything up to this line has arrived.
@@ -67,7 +83,7 @@ impl Kept {
     /// Writes what is new.
     pub(super) fn save(&mut self) {
         let (Some(file), Some(position), true) = (&self.file, &self.position, self.is_new) else { return };
-        let content = Content { to: self.to.clone(), position: position.clone() };
+        let content = Content { to: self.to.clone(), doubtful: self.doubtful, position: position.clone() };
         let saved = serde_json::to_vec(&content)
             .map_err(std::io::Error::from)
             .and_then(|text| guarded::replace(file, &text));

@@ -7,6 +7,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | `destination` | what is configured |
+//! | `watched` | starts it again if it fails by a mistake of its own |
 //! | `shipper` | takes lines to one destination |
 //! | `files`, `memory` | where lines are read: from the files of the log; or from memory, if it has none |
 //! | `kept` | how far a destination has got |
@@ -26,12 +27,13 @@ mod otlp;
 mod shipper;
 mod stream;
 mod syslog;
+mod watched;
 
 use std::{
     fmt, io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
     time::Duration,
 };
 
@@ -46,6 +48,10 @@ use crate::tell;
 
 /// How long the end of the process waits until all is shipped.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer it waits for the thread.
+const GRACE: Duration = Duration::from_secs(1);
+/// The pause before a shipper that has failed by a mistake of its own is started again.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What has become of an attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,7 +110,8 @@ struct Orders {
 /// The thread that ships.
 pub(super) struct Shipping {
     orders: watch::Sender<Orders>,
-    thread: JoinHandle<()>,
+    /// Closed when the thread has ended.
+    ended: mpsc::Receiver<()>,
 }
 
 impl fmt::Debug for Shipping {
@@ -117,12 +124,14 @@ impl Shipping {
     pub(super) fn start(destinations: Vec<Destination>, context: Context) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (orders, told) = watch::channel(Orders { destinations, ends: false });
-        let thread = thread::Builder::new().name("audit-ship".into()).spawn(move || {
+        let (alive, ended) = mpsc::channel();
+        thread::Builder::new().name("audit-ship".into()).spawn(move || {
+            let _alive: mpsc::Sender<()> = alive;
             runtime.block_on(run(told, &context));
             // A name that is being looked up is not waited for.
             runtime.shutdown_background();
         })?;
-        Ok(Self { orders, thread })
+        Ok(Self { orders, ended })
     }
 
     /// Ships to these from now on.
@@ -137,8 +146,10 @@ impl Shipping {
     /// The writer has ended: ships what is left, for a while.
     pub(super) fn finish(self) {
         self.orders.send_modify(|orders| orders.ends = true);
-        // Fails only if the thread has panicked.
-        let _ = self.thread.join();
+        // A thread that a server keeps busy does not hold up the end of the process.
+        if self.ended.recv_timeout(PATIENCE + GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tell("error: the audit log is still being shipped, and that is not waited for any longer");
+        }
     }
 }
 
@@ -154,11 +165,11 @@ async fn run(mut orders: watch::Receiver<Orders>, context: &Context) {
             let known = former.iter().find(|health| health.name == to.name()).cloned();
             let health = known.unwrap_or_else(|| Arc::new(Health::new(to.name())));
             healths.push(Arc::clone(&health));
-            let name = to.name().to_owned();
-            match Shipper::new(to, context.clone(), health) {
-                Ok(shipper) => drop(all.spawn(shipper.run(end.clone()))),
-                Err(why) => tell(&format!("error: the audit log is not shipped to `{name}`: {why}")),
-            }
+            let (context, ends) = (context.clone(), end.clone());
+            all.spawn(watched::run(Arc::clone(&health), end.clone(), PAUSE, move || {
+                let shipper = Shipper::new(to.clone(), context.clone(), Arc::clone(&health))?;
+                Ok(shipper.run(ends.clone()))
+            }));
         }
         context.progress.fares.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&healths);
         let is_end = is_over || orders.changed().await.is_err() || orders.borrow().ends;

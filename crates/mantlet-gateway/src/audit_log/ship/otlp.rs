@@ -74,11 +74,12 @@ fn nanoseconds(time: jiff::Timestamp) -> u64 {
 }
 
 /// A collector may have taken some records only.
-pub(super) fn meaning(response: &Fetched) -> Outcome {
+pub(super) fn meaning(response: &Fetched, lines: usize) -> Outcome {
     match ExportLogsServiceResponse::decode(response.body.clone()) {
         Ok(said) => {
             let rejected = said.partial_success.map_or(0, |partial| partial.rejected_log_records);
-            Outcome::Taken { refused: u64::try_from(rejected).unwrap_or_default() }
+            // No more than there were, whatever it says.
+            Outcome::Taken { refused: u64::try_from(rejected).unwrap_or_default().min(lines as u64) }
         }
         Err(_) => Outcome::failed("its response is not that of an OTLP collector".to_owned()),
     }

@@ -93,9 +93,12 @@ impl Shipper {
                 Link::Http(http.clone(), tls)
             }
         };
-        let kept = Kept::of(context.beside.as_deref(), &to);
+        let mut kept = Kept::of(context.beside.as_deref(), &to);
+        if let (Some(_), Some(reached)) = (&context.memory, health.reached()) {
+            kept.put(reached);
+        }
         let source = match (&context.file, &context.memory) {
-            (_, Some(memory)) => Source::Memory(Arc::clone(memory), None),
+            (_, Some(memory)) => Source::Memory(Arc::clone(memory), kept.position().cloned()),
             (file, None) => {
                 Source::Files(Files::new(file.clone().unwrap_or_default(), kept.position().cloned()))
             }
@@ -143,7 +146,7 @@ impl Shipper {
         if let Link::Stream(stream) = &mut self.link
             && let Some(position) = stream.end().await
         {
-            self.kept.put(position);
+            self.keep(position);
         }
     }
 
@@ -213,10 +216,11 @@ impl Shipper {
         match outcome {
             Outcome::Taken { refused } => {
                 let was_probe = std::mem::take(&mut self.probes);
-                if refused + u64::from(was_probe) > 0 {
-                    self.lose(refused + u64::from(was_probe), "it refuses them");
+                let refused = refused.saturating_add(u64::from(was_probe));
+                if refused > 0 {
+                    self.lose(refused, "it refuses them");
                 }
-                self.taken(if was_probe { 2 } else { count }, refused + u64::from(was_probe));
+                self.taken(if was_probe { 2 } else { count }, refused);
             }
             Outcome::TooLarge if count == 1 && !self.probes => {
                 self.lose(1, "they are too large for it");
@@ -244,7 +248,7 @@ impl Shipper {
             Link::Datagrams(_) | Link::Http(..) => done.last().map(|line| line.position.clone()),
         };
         if let Some(arrived) = arrived {
-            self.kept.put(arrived);
+            self.keep(arrived);
         }
     }
 
@@ -266,11 +270,12 @@ impl Shipper {
     /// After a connection broke, what was sent shortly before is read and sent again.
     fn go_back(&mut self) {
         let Link::Stream(stream) = &mut self.link else { return };
-        if let Some(arrived) = stream.confirmed() {
-            self.kept.put(arrived);
+        let (confirmed, given_up) = (stream.confirmed(), stream.forget());
+        if let Some(arrived) = confirmed {
+            self.keep(arrived);
         }
-        if let Some(arrived) = stream.forget() {
-            self.kept.put(arrived);
+        if let Some(last) = given_up {
+            self.doubt(last);
         }
         self.pending.clear();
         self.bytes = 0;
@@ -293,7 +298,7 @@ impl Shipper {
         tokio::select! {
             () = sleep(LOOK_EVERY) => {
                 if let Link::Stream(stream) = &mut self.link && let Some(arrived) = stream.confirmed() {
-                    self.kept.put(arrived);
+                    self.keep(arrived);
                 }
             }
             _ = ends.changed() => {}
@@ -302,12 +307,35 @@ impl Shipper {
         }
     }
 
+    /// Everything up to this line has arrived.
+    fn keep(&mut self, arrived: Position) {
+        if self.context.memory.is_some() {
+            self.health.reaches(&arrived);
+        }
+        self.kept.put(arrived);
+    }
+
+    /// Lines up to this one were sent as often as they are, to a server whose connections always break.
+    fn doubt(&mut self, last: Position) {
+        let known = self.kept.position().filter(|known| known.log == last.log);
+        let count =
+            last.seq.saturating_add(1).saturating_sub(known.map_or(0, |known| known.seq.saturating_add(1)));
+        self.kept.doubt(count);
+        if self.health.doubts(count) {
+            tell(&format!(
+                "warning: `{}` has closed each connection shortly after {count} audit records were sent; perhaps they have not arrived",
+                self.health.name
+            ));
+        }
+        self.keep(last);
+    }
+
     fn lose(&mut self, count: u64, why: &str) {
         self.health.lost(count);
         if self.unsaid.0 == 0 {
             tell(&format!("error: {count} audit records were not shipped to `{}`: {why}", self.health.name));
         }
-        self.unsaid.0 += count;
+        self.unsaid.0 = self.unsaid.0.saturating_add(count);
     }
 
     /// Says in the log how many lines were not shipped.

@@ -35,6 +35,8 @@ const AGAIN: Duration = Duration::from_secs(20);
 const REFUSAL: Duration = Duration::from_millis(200);
 /// How often it is sent again, at most.
 const REPEATS: usize = 3;
+/// Bytes that a server may send in a while. It need not send any, and they are not read.
+const HEARD: (usize, Duration) = (64 << 10, Duration::from_mins(1));
 /// How often it is noted what was sent.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,8 @@ pub(super) struct Stream {
     tls: Option<TlsConnector>,
     patience: Duration,
     open: Option<Box<dyn Both>>,
+    /// Bytes that the server has sent since this time.
+    heard: (usize, Instant),
     /// What was sent, and when.
     sent: VecDeque<(Instant, Position)>,
     /// The last line of each connection that broke, and was not confirmed since.
@@ -62,7 +66,8 @@ impl Stream {
         tls: Option<TlsConnector>,
         patience: Duration,
     ) -> Self {
-        Self { header, host, port, tls, patience, open: None, sent: VecDeque::new(), broke: VecDeque::new() }
+        let (sent, broke) = (VecDeque::new(), VecDeque::new());
+        Self { header, host, port, tls, patience, open: None, heard: (0, Instant::now()), sent, broke }
     }
 
     pub(super) async fn send(&mut self, lines: &[Line]) -> Outcome {
@@ -81,8 +86,8 @@ impl Stream {
             Some(open) => open,
             None => self.connect().await?,
         };
-        if closed(&mut open).now_or_never().is_some() {
-            return Err(io::ErrorKind::ConnectionReset.into());
+        if let Some(ended) = closed(&mut open, &mut self.heard).now_or_never() {
+            return ended.and(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let frames: Vec<u8> = lines.iter().flat_map(|line| self.header.frame(line)).collect();
         open.write_all(&frames).await?;
@@ -101,7 +106,7 @@ impl Stream {
         Ok(())
     }
 
-    async fn connect(&self) -> io::Result<Box<dyn Both>> {
+    async fn connect(&mut self) -> io::Result<Box<dyn Both>> {
         let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
         let options = SockRef::from(&socket);
         options.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 3))?;
@@ -112,7 +117,7 @@ impl Stream {
             .map_err(|_| io::Error::other(format!("`{}` is not the name of a server", self.host)))?;
         let mut open: Box<dyn Both> = Box::new(tls.connect(name, socket).await?);
         // A server that refuses our certificate says so after the handshake (RFC 8446 section 4.4.2.4).
-        match timeout(REFUSAL, closed(&mut open)).await {
+        match timeout(REFUSAL, closed(&mut open, &mut self.heard)).await {
             Err(_) => Ok(open),
             Ok(Ok(())) => Err(io::ErrorKind::ConnectionReset.into()),
             Ok(Err(error)) => Err(error),
@@ -144,7 +149,7 @@ impl Stream {
     pub(super) async fn broken(&mut self) {
         match &mut self.open {
             Some(open) => {
-                let _ = closed(open).await;
+                let _ = closed(open, &mut self.heard).await;
                 self.open = None;
             }
             None => std::future::pending().await,
@@ -155,17 +160,26 @@ impl Stream {
     pub(super) async fn end(&mut self) -> Option<Position> {
         let mut open = self.open.take()?;
         open.shutdown().await.ok()?;
-        closed(&mut open).await.ok()?;
+        closed(&mut open, &mut self.heard).await.ok()?;
         self.sent.pop_back().map(|(_, position)| position)
     }
 }
 
-/// Waits for the end of a connection. What a server says is not read.
-async fn closed(open: &mut Box<dyn Both>) -> io::Result<()> {
+/// Waits for the end of a connection. What a server says is not read, and a server that says too much is left.
+async fn closed(open: &mut Box<dyn Both>, heard: &mut (usize, Instant)) -> io::Result<()> {
     let mut bytes = [0; 512];
     loop {
-        if open.read(&mut bytes).await? == 0 {
+        let read = open.read(&mut bytes).await?;
+        if read == 0 {
             return Ok(());
+        }
+        if heard.1.elapsed() >= HEARD.1 {
+            *heard = (0, Instant::now());
+        }
+        heard.0 += read;
+        if heard.0 > HEARD.0 {
+            let limit = HEARD.0 >> 10;
+            return Err(io::Error::other(format!("it has sent more than {limit} KiB within a minute")));
         }
     }
 }
@@ -248,6 +262,27 @@ fn unix(path: &Path) -> io::Result<UnixDatagram> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_sends_for_ever_is_left() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut socket, _) = server.accept().await.unwrap();
+            while socket.write_all(&[b'x'; 4_096]).await.is_ok() {}
+        });
+        let mut stream = Stream::new(Header::new(13), ("127.0.0.1".into(), port), None, SILENCE);
+        let line = Line::of(br#"{"seq":0,"prev":""}"#.to_vec(), "log", 0, 0).unwrap();
+        let why = loop {
+            match stream.send(std::slice::from_ref(&line)).await {
+                Outcome::Failed { why, .. } => break why,
+                taken => assert_eq!(taken, Outcome::Taken { refused: 0 }),
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(why, "it has sent more than 64 KiB within a minute");
+        assert!(stream.open.is_none());
+    }
 
     #[test]
     fn lines_are_sent_again_three_times_to_a_server_whose_connections_break() {

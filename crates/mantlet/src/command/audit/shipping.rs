@@ -12,6 +12,9 @@ use crate::say::{Failure, amount, print, say, table};
 struct Noted {
     to: String,
     seq: u64,
+    /// Records after which each connection broke.
+    #[serde(default)]
+    doubtful: u64,
 }
 
 pub(super) fn shipping(log: &Log) -> Result<ExitCode, Failure> {
@@ -23,6 +26,13 @@ pub(super) fn shipping(log: &Log) -> Result<ExitCode, Failure> {
             waiting => {
                 format!("{} waiting", amount(usize::try_from(waiting).unwrap_or(usize::MAX), "record"))
             }
+        };
+        let behind = match noted.doubtful {
+            0 => behind,
+            some => format!(
+                "{behind}; {} perhaps not arrived",
+                amount(usize::try_from(some).unwrap_or(usize::MAX), "record")
+            ),
         };
         rows.push([noted.to, format!("up to record {}", noted.seq), behind]);
     }

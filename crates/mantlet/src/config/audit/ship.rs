@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use mantlet_controls::config::{
     Material, Mistake, Secret,
     units::{Size, Span},
@@ -30,7 +30,8 @@ pub(crate) struct Config {
     /// Whether requests are compressed. Default no.
     gzip: bool,
     /// The facility of syslog messages. Default `audit`.
-    facility: Facility,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facility: Option<Facility>,
     /// The authority of the other end's certificate, PEM. Default empty: those that the machine trusts.
     authority: String,
     /// Our own certificate, PEM, for a server that asks for one. Default empty.
@@ -82,7 +83,7 @@ impl Default for Config {
             format: Format::JsonLines,
             headers: BTreeMap::new(),
             gzip: false,
-            facility: Facility::Audit,
+            facility: None,
             authority: String::new(),
             certificate: String::new(),
             key: String::new(),
@@ -95,6 +96,26 @@ impl Default for Config {
 
 /// Parts of the names of headers and parameters whose values are secrets.
 const SECRET: [&str; 6] = ["auth", "cookie", "key", "token", "secret", "password"];
+
+/// Headers that belong to the connection or are set for each request: the length and the coding of a body are
+/// those of the body (RFC 9110 section 7.6.1, RFC 9112 section 6).
+const OWN: [&str; 15] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 impl Config {
     /// The files that it reads, with their keys.
@@ -133,9 +154,16 @@ impl Config {
                     let why = "`headers`, `format` and `gzip` are for requests, and this is syslog";
                     return Err(mistake("to", why.to_owned()));
                 }
-                (Way::Syslog { wire, facility: self.facility as u8 }, Duration::ZERO)
+                (
+                    Way::Syslog { wire, facility: self.facility.unwrap_or(Facility::Audit) as u8 },
+                    Duration::ZERO,
+                )
             }
             Place::Http(target) => {
+                if self.facility.is_some() {
+                    let wrong = mistake("facility", "`facility` is for syslog, and this is HTTP".to_owned());
+                    return Err(wrong.help("remove it"));
+                }
                 let headers = self.read_headers(key)?;
                 let format = match self.format {
                     Format::JsonLines => audit_log::Format::JsonLines,
@@ -161,6 +189,22 @@ impl Config {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let mistake = |message: String| Mistake::new(format!("{key}.headers.{name}"), message);
+            let parsed = HeaderName::try_from(name.to_ascii_lowercase())
+                .map_err(|_| mistake(format!("`{name}` is not the name of a header")))?;
+            if OWN.contains(&parsed.as_str()) {
+                let why = format!(
+                    "`{name}` cannot be set: it belongs to the connection, or is set for each request"
+                );
+                return Err(mistake(why).help("remove it; for compression, set `gzip`"));
+            }
+            let is_free = matches!(self.format, Format::JsonLines | Format::Json);
+            if parsed == header::CONTENT_TYPE && !is_free {
+                let why = format!("`{name}` cannot be set: `format` sets it");
+                return Err(mistake(why).help("remove it"));
+            }
+            if headers.contains_key(&parsed) {
+                return Err(mistake(format!("`{name}` stands there twice")).help("keep one of them"));
+            }
             let is_reference = Reference::of(value).is_some();
             if !is_reference && is_secret(name) {
                 let why = "a secret does not belong in the configuration".to_owned();
@@ -171,12 +215,10 @@ impl Config {
             } else {
                 value.clone().into_bytes()
             };
-            let name = HeaderName::try_from(name.to_ascii_lowercase())
-                .map_err(|_| mistake(format!("`{name}` is not the name of a header")))?;
             let mut value = HeaderValue::from_bytes(&bytes)
                 .map_err(|_| mistake("it is not the value of a header".to_owned()))?;
             value.set_sensitive(is_reference);
-            headers.insert(name, value);
+            headers.insert(parsed, value);
         }
         Ok(headers)
     }
@@ -222,7 +264,7 @@ pub(super) fn destinations(all: &[Config]) -> (Vec<Destination>, Vec<Mistake>) {
     for (index, one) in all.iter().enumerate() {
         let key = format!("audit.ship[{index}]");
         match one.destination(&key) {
-            Ok(one) if good.iter().any(|other| other.name() == one.name()) => {
+            Ok(one) if good.iter().any(|other| other.is_same_place(&one)) => {
                 mistakes.push(Mistake::new(format!("{key}.to"), "this address stands there twice"));
             }
             Ok(one) => good.push(one),
@@ -257,6 +299,24 @@ mod tests {
     }
 
     #[test]
+    fn a_content_type_of_lines_may_be_set() {
+        let found = of("to = \"https://a.example/\"\nheaders = { Content-Type = \"text/plain\" }").unwrap();
+        let Way::Http(http) = &found.way else { panic!("{found:?}") };
+        assert_eq!(http.headers["content-type"], "text/plain");
+    }
+
+    #[test]
+    fn an_address_stands_once_however_it_is_written() {
+        let all = |addresses: [&str; 2]| {
+            let of = |to: &str| Config { to: to.to_owned(), ..Config::default() };
+            destinations(&addresses.map(of)).1.len()
+        };
+        assert_eq!(all(["https://H.example/x", "https://h.example:443/x?y=z"]), 1);
+        assert_eq!(all(["syslog+tls://h.example", "syslog+tls://h.example:6514"]), 1);
+        assert_eq!(all(["https://h.example/x", "https://h.example/y"]), 0);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, says) in [
             ("", "audit.ship[0].to: "),
@@ -286,6 +346,35 @@ mod tests {
             (
                 "to = \"https://a.example/\"\ncertificate = \"/dev/null\"",
                 "audit.ship[0].key: there is a certificate",
+            ),
+            (
+                "to = \"https://a.example/\"\nheaders = { Content-Length = \"5\" }",
+                "audit.ship[0].headers.Content-Length: `Content-Length` cannot be set",
+            ),
+            (
+                "to = \"https://a.example/\"\nheaders = { transfer-encoding = \"chunked\" }",
+                "audit.ship[0].headers.transfer-encoding: `transfer-encoding` cannot be set",
+            ),
+            ("to = \"https://a.example/\"\nheaders = { Host = \"b\" }", "audit.ship[0].headers.Host: `Host`"),
+            (
+                "to = \"https://a.example/\"\nheaders = { Proxy-Authorization = \"env:PATH\" }",
+                "audit.ship[0].headers.Proxy-Authorization: `Proxy-Authorization` cannot be set",
+            ),
+            (
+                "to = \"https://a.example/\"\nformat = \"otlp\"\nheaders = { Content-Type = \"text/plain\" }",
+                "audit.ship[0].headers.Content-Type: `Content-Type` cannot be set: `format` sets it",
+            ),
+            (
+                "to = \"https://a.example/\"\nheaders = { X-A = \"1\", x-a = \"2\" }",
+                "audit.ship[0].headers.x-a: `x-a` stands there twice",
+            ),
+            (
+                "to = \"https://a.example/\"\nfacility = \"audit\"",
+                "audit.ship[0].facility: `facility` is for syslog",
+            ),
+            (
+                "to = \"syslog+tcp://a.example:99999\"",
+                "audit.ship[0].to: `syslog+tcp://a.example:99999` names",
             ),
             ("to = \"syslog+tcp://a.example:1\"\ngzip = true", "audit.ship[0].to: `headers`, `format`"),
             ("to = \"https://a.example/\"\ntimeout = \"0s\"", "audit.ship[0].timeout: "),

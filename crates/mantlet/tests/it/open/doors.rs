@@ -1,5 +1,7 @@
 //! Who may see the page, and who may act on it.
 
+use std::net::TcpStream;
+
 use super::{Opened, Shop, split};
 use crate::kit::{Client, command::Typed, read_all};
 
@@ -26,6 +28,16 @@ fn an_address_opens_once_and_the_next_one_ends_it() {
     assert_eq!(ask("/open/").status, 403);
     assert_eq!(ask(&format!("/open/{}", "0".repeat(32))).status, 403);
     assert_eq!(ask(&third).status, 200);
+}
+
+#[test]
+fn connections_that_say_nothing_lock_no_one_out() {
+    let shop = Shop::open();
+    let mut opened = Opened::start(shop.process.folder());
+    let visitor = opened.visit();
+    let silent: Vec<_> =
+        (0..64).map(|_| TcpStream::connect(visitor.address).expect("a connection")).collect();
+    assert!(visitor.get("now").contains("<h1>"), "{} connections are open", silent.len());
 }
 
 #[test]
@@ -156,13 +168,17 @@ fn an_act_needs_this_page_and_the_form_of_its_session_and_leaves_a_record() {
     assert!(visitor.get("bans").contains("203.0.113.9"), "it is still banned");
 
     let done = visitor.post(&own, &good);
-    assert_eq!((done.status, done.header("location")), (303, Some(&*format!("{}bans", visitor.folder))));
-    let page = visitor.get("bans");
+    assert_eq!(done.status, 303);
+    assert!(!visitor.get("bans").contains("is lifted"), "another tab is not told");
+    let place = visitor.place(&done);
+    assert!(place.starts_with("bans?"), "{place}");
+    let page = visitor.get(&place);
     assert!(page.contains("The ban of <code>203.0.113.9</code> is lifted."), "{page}");
-    assert!(!visitor.get("bans").contains("is lifted"), "it is said once");
+    assert!(!visitor.get(&place).contains("is lifted"), "it is said once");
     let refused = visitor.post(&own, &good);
     assert_eq!(refused.status, 303);
-    assert!(visitor.get("bans").contains("is not banned"), "what the gate says is shown");
+    let place = visitor.place(&refused);
+    assert!(visitor.get(&place).contains("is not banned"), "what the gate says is shown");
 
     let sessions = visitor.get("sessions");
     let id = sessions

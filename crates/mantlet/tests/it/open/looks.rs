@@ -78,3 +78,28 @@ fn it_is_live_and_an_act_works_by_its_buttons() {
     browser.wait_until("document.querySelector('.said.done') !== null");
     assert_eq!(browser.evaluate("document.querySelector('#banned').textContent"), "No address is banned.");
 }
+
+#[test]
+fn old_figures_do_not_stay_when_the_gate_ends_or_the_page() {
+    let shop = Shop::open();
+    shop.traffic();
+    let mut opened = Opened::start(shop.process.folder());
+    let mut browser = Browser::open(&opened.url());
+    browser.wait_until("location.pathname.endsWith('/now') && document.readyState === 'complete'");
+    browser.wait_until("document.querySelector('#figures') !== null");
+    shop.process.signal(rustix::process::Signal::TERM);
+    browser.wait_until("document.querySelector('#view .note') !== null");
+    let left = "document.querySelectorAll('#figures, #charts, #road, #operations').length";
+    assert_eq!(browser.evaluate(left), 0);
+    browser.wait_until("document.querySelector('#app.unknown') !== null");
+    let base = browser.evaluate("location.href.replace('now', '')").as_str().expect("an address").to_owned();
+
+    // What is read from the log stays, and is said to be old.
+    browser.go(&format!("{base}refusals"));
+    browser.wait_until("document.querySelector('#code-path-dot-segment') !== null");
+    drop(opened);
+    browser.wait_until("document.body.classList.contains('stale')");
+    let when = browser.evaluate("document.querySelector('#when').textContent");
+    assert!(when.as_str().is_some_and(|when| when.contains("does not answer any more")), "{when}");
+    assert_eq!(browser.evaluate("document.querySelectorAll('#live button').length"), 0);
+}

@@ -218,6 +218,12 @@ impl Visitor {
         self.raw("POST", &format!("{}act", self.folder), &format!("{}{form}{lines}", self.lines()), body)
     }
 
+    /// The view that an answer leads to.
+    fn place(&self, answer: &Answer) -> String {
+        let place = answer.header("location").expect("a place");
+        place.strip_prefix(&*self.folder).expect("a view of the page").to_owned()
+    }
+
     fn own(&self) -> String {
         format!("Origin: http://{}\r\nSec-Fetch-Site: same-origin\r\n", self.address)
     }

@@ -88,8 +88,9 @@ fn each_view_shows_what_happened_and_no_text_of_others_is_markup() {
     }
     let account = encoded(HOSTILE);
     let form = visitor.form();
-    assert_eq!(visitor.post(&visitor.own(), &format!("form={form}&act=end-all&what={account}")).status, 303);
-    contains(&visitor.get("sessions"), &["All sessions of <code>&lt;img src=x onerror="]);
+    let ended = visitor.post(&visitor.own(), &format!("form={form}&act=end-all&what={account}"));
+    assert_eq!(ended.status, 303);
+    contains(&visitor.get(&visitor.place(&ended)), &["All sessions of <code>&lt;img src=x onerror="]);
     contains(&visitor.get("audit?event=operator-acted"), &["end the sessions of &lt;img src=x onerror="]);
     for view in ["sessions?account=", "audit?user=", "audit?operation="] {
         has_no_markup_of_others(&visitor.get(&format!("{view}{account}")));
@@ -178,6 +179,11 @@ fn without_the_gate_it_says_so_and_the_log_is_still_read() {
     let visitor = opened.visit();
     shop.process.signal(rustix::process::Signal::TERM);
     eventually("the gate has ended", || visitor.get("bans").contains("no Mantlet answers at").then_some(()));
+    for view in ["now", "audit", "contract"] {
+        let page = visitor.get(view);
+        contains(&page, &["no Mantlet answers at", "Not known whether the app responds"]);
+        assert!(!page.contains("Not sealed yet") && !page.contains("Half take"), "{view}: {page}");
+    }
     contains(&visitor.get("refusals"), &["path-dot-segment"]);
     contains(&visitor.get("audit?code=path-dot-segment"), &["203.0.113.5"]);
     contains(&verified(&visitor), &["The log is as it was written."]);

@@ -1,6 +1,10 @@
 //! By HTTP, to a collector that may fail.
 
-use std::net::TcpListener;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -137,6 +141,42 @@ fn a_record_that_is_refused_is_left_out_and_counted() {
     eventually("the rest", || is_there("/%2e%2e/4").then_some(()));
     assert_eq!(metric(&gateway, "mantlet_audit_unshipped_total"), 0);
     gateway.end();
+}
+
+/// A server that sends interim responses for ever.
+#[test]
+fn a_collector_that_never_begins_its_response_holds_up_no_other_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", endless.local_addr().unwrap());
+    thread::spawn(move || {
+        for socket in endless.incoming() {
+            let Ok(mut socket) = socket else { return };
+            let flood = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(4_096);
+            thread::spawn(move || {
+                let asks = socket.read(&mut [0; 512]).is_ok_and(|read| read > 0);
+                while asks && socket.write_all(&flood).is_ok() {}
+            });
+        }
+    });
+    let well = Collector::start();
+    let config = format!(
+        "{}[[audit.ship]]\nto = \"{}\"\nevery = \"100ms\"\n",
+        to(&url, "every = \"100ms\""),
+        well.url()
+    );
+    let gateway = gate(folder.path(), &config);
+    refused(&gateway, "/%2e%2e/1");
+    gateway.wait_for("no response has begun within 512 KiB", 1);
+    refused(&gateway, "/%2e%2e/2");
+    gateway.audit(2);
+    arrives(&log_in(folder.path()), &well.file());
+    gateway.signal(Signal::INT);
+    gateway.wait_for(&format!("audit records were not shipped to `{url}` yet"), 1);
+    let said = gateway.stderr();
+    assert!(!said.contains("still being shipped"), "{said}");
+    gateway.wait();
+    arrives(&log_in(folder.path()), &well.file());
 }
 
 /// A server that takes connections and never reads.

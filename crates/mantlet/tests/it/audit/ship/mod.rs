@@ -159,6 +159,12 @@ fn what_is_wrong_in_the_configuration_is_said() {
             "to = \"https://a.example/\"\nheaders = { Authorization = \"Bearer x\" }",
             "a secret does not belong in the configuration",
         ),
+        (
+            "to = \"https://a.example/\"\nheaders = { Content-Length = \"5\" }",
+            "`Content-Length` cannot be set: it belongs to the connection",
+        ),
+        ("to = \"https://a.example/\"\nfacility = \"audit\"", "`facility` is for syslog, and this is HTTP"),
+        ("to = \"syslog+tcp://a.example:99999\"", "a port is a number from 1 to 65535"),
         ("to = \"https://a.example/?token=x\"", "a secret does not belong in the configuration"),
     ] {
         let mut config = fs::File::create(&file).unwrap();

@@ -1,12 +1,12 @@
 //! To a real rsyslog.
 
-use std::fs;
+use std::{fs, net::TcpListener, thread};
 
 use serde_json::Value;
 
 use super::{arrives, metric, pki, seq_of, to, with_certificates};
 use crate::{
-    audit::{gate, lines_of, log_in, refused},
+    audit::{audit, gate, lines_of, log_in, refused},
     kit::{collectors::Rsyslog, eventually},
 };
 
@@ -83,4 +83,20 @@ fn a_certificate_that_is_refused_is_said_once() {
     let gateway = gate(folder.path(), &to(&rsyslog.url("tls"), &with_certificates(&authority, &client)));
     arrives(&log_in(folder.path()), &rsyslog.file("tls.jsonl"));
     gateway.end();
+}
+
+/// A server that closes each connection at once: what it has read is not known.
+#[test]
+fn records_that_a_server_may_not_have_read_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let closing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("syslog+tcp://{}", closing.local_addr().unwrap());
+    thread::spawn(move || closing.incoming().for_each(drop));
+    let gateway = gate(folder.path(), &to(&url, ""));
+    refused(&gateway, "/%2e%2e/x");
+    gateway.wait_for("perhaps they have not arrived", 1);
+    assert!(metric(&gateway, "mantlet_audit_ship_doubtful_total") > 0);
+    gateway.end();
+    let said = audit(&["shipping", log_in(folder.path()).to_str().unwrap()]);
+    assert!(said.stdout.contains("perhaps not arrived"), "{}{}", said.stdout, said.stderr);
 }
