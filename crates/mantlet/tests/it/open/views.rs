@@ -180,8 +180,11 @@ fn without_the_gate_it_says_so_and_the_log_is_still_read() {
     shop.process.signal(rustix::process::Signal::TERM);
     eventually("the gate has ended", || visitor.get("bans").contains("no Mantlet answers at").then_some(()));
     for view in ["now", "audit", "contract"] {
-        let page = visitor.get(view);
-        contains(&page, &["no Mantlet answers at", "Not known whether the app responds"]);
+        // What these show was asked up to two seconds ago.
+        let page = eventually(&format!("{view} has noticed"), || {
+            Some(visitor.get(view)).filter(|page| page.contains("no Mantlet answers at"))
+        });
+        contains(&page, &["Not known whether the app responds"]);
         assert!(!page.contains("Not sealed yet") && !page.contains("Half take"), "{view}: {page}");
     }
     contains(&visitor.get("refusals"), &["path-dot-segment"]);
