@@ -244,7 +244,7 @@ impl Login {
     }
 }
 
-/// Why an address is not one that may say who somebody is.
+/// Why an address is not one that may say who a caller is.
 pub(crate) fn wrong_address(url: &str) -> Option<&'static str> {
     let Ok(uri) = url.parse::<http::Uri>() else { return Some("is not an address") };
     let is_here = uri.host().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));

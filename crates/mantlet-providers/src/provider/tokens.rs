@@ -119,3 +119,82 @@ pub(super) fn logout_token(settings: &Checked, now: Timestamp, token: &Jws<'_>) 
     let until = Timestamp::from_second(last).map_err(|_| TokenFault::Claim.to_string())?;
     Ok(Logout { subject, sid, jti, until })
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::{Login, check};
+
+    const NOW: i64 = 1_800_000_000;
+
+    /// What an ID token with these claims in place of good ones comes to. Null takes a claim away.
+    fn judged(kind: &str, other: &Value, nonce: Option<&str>) -> Result<Map<String, Value>, String> {
+        let login =
+            Login { issuer: "https://id.example".into(), client_id: "app".into(), ..Login::default() };
+        let settings = check(&[login]).unwrap().remove(0);
+        let mut claims = json!({
+            "iss": "https://id.example", "aud": "app", "sub": "ada", "nonce": "n", "iat": NOW, "exp": NOW + 300,
+        });
+        for (name, value) in other.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let token = format!("{}.{}.c2ln", part(&json!({"alg": "ES256", "typ": kind})), part(&claims));
+        id_token(&settings, Timestamp::from_second(NOW).unwrap(), &Jws::read(&token).unwrap(), nonce)
+    }
+
+    #[test]
+    fn a_good_id_token_is_believed() {
+        for good in [
+            json!({}),
+            json!({"aud": ["app"]}),
+            json!({"aud": ["app", "other"], "azp": "app"}),
+            // Clocks differ by a minute.
+            json!({"exp": NOW - 59}),
+            json!({"iat": NOW + 60, "nbf": NOW + 60}),
+        ] {
+            let claims = judged("JWT", &good, Some("n")).unwrap_or_else(|why| panic!("{good}: {why}"));
+            assert_eq!(claims["sub"], "ada");
+        }
+        // A refresh has no nonce of its own.
+        judged("JWT", &json!({"nonce": null}), None).unwrap();
+    }
+
+    #[test]
+    fn another_one_is_not() {
+        for bad in [
+            json!({"iss": "https://evil.example"}),
+            json!({"iss": "https://id.example/"}),
+            json!({"iss": null}),
+            json!({"aud": "other"}),
+            json!({"aud": ["other"]}),
+            json!({"aud": []}),
+            json!({"aud": null}),
+            json!({"aud": ["app", "other"]}),
+            json!({"azp": "other"}),
+            json!({"exp": NOW - 60}),
+            json!({"exp": null}),
+            json!({"exp": "never"}),
+            json!({"nbf": NOW + 61}),
+            json!({"iat": NOW + 61}),
+            json!({"iat": null}),
+            json!({"nonce": "other"}),
+            json!({"nonce": null}),
+            json!({"nonce": 1}),
+            json!({"sub": ""}),
+            json!({"sub": null}),
+            json!({"sub": 7}),
+            json!({"sub": "a".repeat(256)}),
+            json!({"events": {LOGOUT_EVENT: {}}}),
+        ] {
+            assert!(judged("JWT", &bad, Some("n")).is_err(), "{bad}");
+        }
+        for kind in ["at+jwt", "logout+jwt", "dpop+jwt"] {
+            assert!(judged(kind, &json!({}), Some("n")).is_err(), "{kind}");
+        }
+    }
+}
