@@ -44,8 +44,7 @@ pub(crate) fn refusal(settings: &Checked, claims: &Map<String, Value>) -> Option
             return Some("the provider does not say that it has verified the e-mail address".to_owned());
         }
         let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let is_listed =
-            allow.domains.iter().any(|own| own == domain) || allow.emails.iter().any(|own| *own == email);
+        let is_listed = allow.domains.iter().any(|own| own == domain) || allow.emails.contains(&email);
         if !is_listed {
             return Some("the e-mail address is on no list".to_owned());
         }

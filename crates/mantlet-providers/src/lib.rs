@@ -34,7 +34,10 @@ mod shared;
 mod texts;
 mod ticket;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use mantlet_accounts::{Fault, Secret, provider_sessions::ProviderSessions};
@@ -66,7 +69,7 @@ impl Providers {
         let providers =
             settings::check(logins)?.into_iter().map(|one| Arc::new(Provider::new(one))).collect();
         let watcher = Box::new(watcher);
-        Ok(Self(Arc::new(Shared { settings, providers, sessions, refreshes: Default::default(), watcher })))
+        Ok(Self(Arc::new(Shared { settings, providers, sessions, refreshes: Mutex::default(), watcher })))
     }
 
     /// The names and titles of the providers, for a page that offers them. `{path}/login/{name}` is the login.

@@ -8,6 +8,7 @@ use mantlet_accounts::provider_sessions::{
 
 use crate::kit::{Home, later, now, on_both, secret};
 
+const ISSUER: &str = "https://id.example";
 const SPAN: Duration = Duration::from_secs(30);
 
 fn tokens(of: &str) -> ProviderTokens {
@@ -18,7 +19,7 @@ fn tokens(of: &str) -> ProviderTokens {
 async fn begin(sessions: &ProviderSessions, subject: &str, sid: Option<&str>) -> ProviderSession {
     let begin = Begin {
         provider: "openid",
-        issuer: "https://id.example",
+        issuer: ISSUER,
         subject,
         sid,
         attributes: "{}",
@@ -55,9 +56,8 @@ fn one_of_many_gates_gets_the_lease() {
         assert!(gates[0].lease(later(700), &session, SPAN).await.unwrap().is_some());
         // What it brings is kept once.
         let renew = async |what: &str| {
-            let renewed =
-                gates[0].renew(later(701), &session, &tokens(what), "{\"a\":1}", Some(later(1_300)));
-            renewed.await.unwrap()
+            let (tokens, ends) = (tokens(what), Some(later(1_300)));
+            gates[0].renew(later(701), &session, &tokens, "{\"a\":1}", ends).await.unwrap()
         };
         assert!(renew("second").await);
         assert!(!renew("third").await, "another generation");
@@ -98,7 +98,6 @@ fn a_provider_ends_what_it_names_and_says_so_once() {
         let end = async |issuer, who, jti| {
             sessions.end_by_provider(later(1), issuer, who, (jti, later(600))).await.unwrap()
         };
-        const ISSUER: &str = "https://id.example";
         assert_eq!(end("https://other.example", (Some("ada"), None), "1").await, Some(0));
         assert_eq!(end(ISSUER, (Some("ada"), Some("s1")), "1").await, Some(1));
         assert_eq!(end(ISSUER, (Some("ada"), None), "1").await, None, "used before");

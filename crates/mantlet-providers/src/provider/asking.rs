@@ -46,5 +46,7 @@ pub(super) async fn ask(settings: &Checked, url: &str, question: Question) -> Re
     if let Some(authorities) = &settings.authorities {
         target = target.trusting(authorities.clone());
     }
-    send(&target, question, PATIENCE, MOST).await.map_err(|error| Away(format!("`{url}`: {error}")))
+    // On the heap: all that asks a provider would be as large.
+    let answer = Box::pin(send(&target, question, PATIENCE, MOST)).await;
+    answer.map_err(|error| Away(format!("`{url}`: {error}")))
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::settings::Checked;
 
 /// How far clocks may differ.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 /// Seconds for which a logout token may be on its way.
 const LOGOUT_FRESH: i64 = 600;
 /// What a logout token is about (Back-Channel Logout 1.0 section 2.4).

@@ -107,7 +107,6 @@ async function send(url, { body }) {
 }
 
 const DAYS = 24 * 60 * 60;
-let lifetime = 600;
 
 function made() {
   return new Provider(ISSUER, {
@@ -129,7 +128,7 @@ function made() {
     pkce: { required: () => true },
     rotateRefreshToken: true,
     ttl: {
-      AccessToken: () => lifetime, AuthorizationCode: 60, IdToken: 30 * DAYS, RefreshToken: 30 * DAYS,
+      AccessToken: 600, AuthorizationCode: 60, IdToken: 30 * DAYS, RefreshToken: 30 * DAYS,
       Grant: 30 * DAYS, Interaction: 3600, Session: 30 * DAYS,
     },
   });
@@ -155,9 +154,6 @@ const COMMANDS = {
   slow({ milliseconds }) { delay = milliseconds; },
 
   breaks({ status }) { broken = status; },
-
-  /** Seconds for which access tokens last. */
-  lasts({ seconds }) { lifetime = seconds; },
 
   /** Another key signs from now on; those before are still published, or not. */
   rotate({ forget }) { use([newKey(), ...(forget ? [] : keys.get())]); },

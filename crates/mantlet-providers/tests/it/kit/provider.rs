@@ -23,7 +23,7 @@ use super::provided;
 const CLIENT: &str = "orchard";
 /// Its characters must be encoded as in a form before base64 (RFC 6749 section 2.3.1).
 const SECRET: &str = "a:b+c%20d/e";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs until it is dropped.
 pub(crate) struct Provider {
@@ -115,11 +115,6 @@ impl Provider {
         }
     }
 
-    /// Access tokens last so many seconds.
-    pub(crate) fn lasts(&self, seconds: u64) {
-        self.tell(&json!({"command": "lasts", "seconds": seconds}));
-    }
-
     /// The token endpoint takes so long.
     pub(crate) fn slow(&self, milliseconds: u64) {
         self.tell(&json!({"command": "slow", "milliseconds": milliseconds}));
@@ -180,10 +175,12 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
+/// Null takes a member away.
 fn merge(into: &mut Value, from: &Value) {
     for (name, value) in from.as_object().unwrap() {
         into[name] = value.clone();
     }
+    into.as_object_mut().unwrap().retain(|_, value| !value.is_null());
 }
 
 impl Drop for Running {
