@@ -10,6 +10,8 @@
 //! - **Ends are durable** and are written with what caused them in one change: the id of a logout token is used up exactly
 //!   if the sessions that it names have ended.
 
+mod session;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
+pub use self::session::{Begin, ProviderEnd, ProviderSession, ProviderTokens};
 use crate::{
     Fault, SealingKeys, opaque,
     store::{Change, Database, Store, get, is_taken},
@@ -33,100 +36,12 @@ const LONGEST_LEASE: Duration = Duration::from_mins(1);
 /// How long it is known that a session has ended.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// A session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProviderSession {
-    /// Its id.
-    pub id: String,
-    /// The provider, as the configuration names it.
-    pub provider: String,
-    /// `iss` of the ID token.
-    pub issuer: String,
-    /// `sub` of the ID token.
-    pub subject: String,
-    /// The provider's own session, if it has named one.
-    pub sid: Option<String>,
-    /// What was kept of the claims: JSON.
-    pub attributes: String,
-    /// What the client says of itself.
-    pub device: String,
-    /// When it began.
-    pub created: Timestamp,
-    /// When the provider has last confirmed it.
-    pub refreshed: Timestamp,
-    /// When what the provider has said ends. None: it gave nothing with which it could be asked again.
-    pub expires: Option<Timestamp>,
-    /// Counts refreshes.
-    pub generation: i64,
-    /// Since when the provider is away, as the last refresh has found it.
-    pub failed: Option<Timestamp>,
-}
-
-/// The tokens of a provider.
-#[derive(Debug, Clone)]
-pub struct ProviderTokens {
-    /// For the provider's own resources.
-    pub access: Secret<String>,
-    /// With which others are asked for.
-    pub refresh: Option<Secret<String>>,
-    /// Says who was logged in. A logout at the provider shows it.
-    pub id: Secret<String>,
-}
-
 /// As they are sealed.
 #[derive(Serialize, Deserialize)]
 struct Plain<'a> {
     access: std::borrow::Cow<'a, str>,
     refresh: Option<std::borrow::Cow<'a, str>>,
     id: std::borrow::Cow<'a, str>,
-}
-
-/// What a login says of the session that it begins.
-#[derive(Debug, Clone, Copy)]
-pub struct Begin<'a> {
-    /// The provider, as the configuration names it.
-    pub provider: &'a str,
-    /// `iss` of the ID token.
-    pub issuer: &'a str,
-    /// `sub` of the ID token.
-    pub subject: &'a str,
-    /// The provider's own session.
-    pub sid: Option<&'a str>,
-    /// What is kept of the claims: JSON.
-    pub attributes: &'a str,
-    /// What the client says of itself.
-    pub device: &'a str,
-    /// The tokens.
-    pub tokens: &'a ProviderTokens,
-    /// When what the provider has said ends; none if it cannot be asked again.
-    pub expires: Option<Timestamp>,
-}
-
-/// Why a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderEnd {
-    /// Its owner has logged out.
-    Logout,
-    /// The provider has said so.
-    LoggedOutByProvider,
-    /// The provider does not take its refresh token any more.
-    Refused,
-    /// It is not on the list of who may log in any more.
-    NotAllowed,
-    /// Another login in the same browser has taken its place.
-    Replaced,
-}
-
-impl ProviderEnd {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::LoggedOutByProvider => "logged-out-by-provider",
-            Self::Refused => "refresh-refused",
-            Self::NotAllowed => "not-allowed",
-            Self::Replaced => "replaced",
-        }
-    }
 }
 
 /// All sessions that began at a provider.
@@ -136,8 +51,7 @@ pub struct ProviderSessions {
     keys: SealingKeys,
 }
 
-const COLUMNS: &str =
-    "id, provider, issuer, subject, sid, attributes, device, created, refreshed, expires, generation, failed";
+const COLUMNS: &str = "id, provider, issuer, subject, sid, attributes, device, created, refreshed, expires, generation, leased_until, failed";
 
 impl ProviderSessions {
     /// Opens the database. Where accounts are kept in it, too, take [`Accounts::provider_sessions`](crate::Accounts).
@@ -243,6 +157,11 @@ impl ProviderSessions {
         session: &ProviderSession,
         span: Duration,
     ) -> Result<Option<ProviderTokens>, Fault> {
+        // Known without a write: while a provider is away, each request comes here.
+        let leased = millis(session.leased_until);
+        if leased > millis(now) && leased <= after(now, LONGEST_LEASE) {
+            return Ok(None);
+        }
         let mut change = self.store.change().await?;
         let won = sqlx::query(
             "UPDATE provider_sessions SET leased_until = $1 WHERE id = $2 AND generation = $3 AND ended IS NULL \
@@ -442,6 +361,7 @@ fn read(row: &AnyRow) -> Result<ProviderSession, Fault> {
         refreshed: of_millis(get(row, "refreshed")?),
         expires: get::<Option<i64>>(row, "expires")?.map(of_millis),
         generation: get(row, "generation")?,
+        leased_until: of_millis(get(row, "leased_until")?),
         failed: get::<Option<i64>>(row, "failed")?.map(of_millis),
     })
 }
