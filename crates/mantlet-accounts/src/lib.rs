@@ -60,6 +60,7 @@ pub mod bulk;
 pub mod links;
 pub mod outbox;
 pub mod passwords;
+pub mod provider_sessions;
 pub mod sessions;
 pub mod store;
 pub mod tokens;

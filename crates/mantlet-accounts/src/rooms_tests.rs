@@ -15,7 +15,7 @@ const HOUSES: [House; 2] = [
             &["address", "opaque"],
             &["sealed"],
             &["passwords", "store"],
-            &["links", "outbox", "sessions", "totp"],
+            &["links", "outbox", "provider_sessions", "sessions", "totp"],
             &["tokens"],
             &["accounts"],
             &["bulk"],

@@ -8,6 +8,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
+    sync::Arc,
 };
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -20,8 +21,9 @@ use crate::{Fault, opaque};
 /// Bytes of a key.
 const LENGTH: usize = 32;
 
-/// The keys that seal and open: the first seals, all open.
-pub struct SealingKeys(Vec<SealingKey>);
+/// The keys that seal and open: the first seals, all open. A clone shares them.
+#[derive(Clone)]
+pub struct SealingKeys(Arc<[SealingKey]>);
 
 struct SealingKey {
     id: String,
@@ -64,14 +66,14 @@ impl SealingKeys {
     }
 
     /// Seals bytes for a purpose and a row, so that they open nowhere else. The text names the key.
-    pub(crate) fn seal(&self, what: &str, bytes: &[u8]) -> Result<String, Fault> {
+    pub fn seal(&self, what: &str, bytes: &[u8]) -> Result<String, Fault> {
         let failed = |_| Fault::Failed("sealing");
         let key = self.0.first().ok_or(Fault::Failed("sealing"))?;
         seal_with(&key.key, what, bytes).map(|sealed| format!("{}.{sealed}", key.id)).map_err(failed)
     }
 
     /// Opens what was sealed.
-    pub(crate) fn open(&self, what: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    pub fn open(&self, what: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
         let (id, sealed) = sealed.split_once('.').ok_or(Fault::Corrupt("a sealed secret"))?;
         let key = self.0.iter().find(|key| key.id == id).ok_or_else(|| Fault::NoKey(id.to_owned()))?;
         open_with(&key.key, what, sealed).ok_or(Fault::Corrupt("a sealed secret"))

@@ -43,6 +43,7 @@ use crate::{
     links::{self, Purpose},
     outbox::{self, Facts, Mail},
     passwords::{Checked, Passwords},
+    provider_sessions::ProviderSessions,
     sessions::{self, Limits, Session},
     store::{Change, Database, Store, get},
     time::{after, millis, of_millis},
@@ -135,6 +136,11 @@ impl Accounts {
     /// Ends all connections to the database.
     pub async fn close_store(&self) {
         self.store.close().await;
+    }
+
+    /// The sessions of callers whom an OpenID provider has logged in: in the same database.
+    pub fn provider_sessions(&self) -> ProviderSessions {
+        ProviderSessions::over(self.store.clone(), self.keys.clone())
     }
 
     /// Whether a password may become the one of an account: the same for all addresses.

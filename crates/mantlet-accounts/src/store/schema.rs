@@ -7,7 +7,8 @@ use super::{Change, Store, get};
 use crate::Fault;
 
 /// The statements that lead to each schema from the one before it. One that was released never changes.
-const STEPS: [(i64, &str); 2] = [(1, include_str!("schema/1.sql")), (2, include_str!("schema/2.sql"))];
+const STEPS: [(i64, &str); 3] =
+    [(1, include_str!("schema/1.sql")), (2, include_str!("schema/2.sql")), (3, include_str!("schema/3.sql"))];
 
 /// The number under which gates that start at once wait for each other (an advisory lock of PostgreSQL). Arbitrary, and
 /// the same for all.

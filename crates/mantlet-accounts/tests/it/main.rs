@@ -14,6 +14,7 @@ mod killed;
 mod kit;
 mod logins;
 mod measured;
+mod provider_sessions;
 mod races;
 mod refresh;
 mod schema;

@@ -41,7 +41,7 @@ fn an_older_schema_is_brought_up_to_date() {
         assert_eq!(old.account, "01940000-0000-7000-8000-000000000001");
         logged_in(&accounts, now(), "ada@example.com", false).await;
         assert_eq!(home.count("SELECT factor_failures FROM accounts").await, 0);
-        assert_eq!(home.count("SELECT count(*) FROM meta WHERE name = 'schema' AND value = '2'").await, 1);
+        assert_eq!(home.count("SELECT count(*) FROM meta WHERE name = 'schema' AND value = '3'").await, 1);
         drop(accounts);
         try_open(&home, keys(&home)).await.unwrap();
     });
@@ -56,7 +56,7 @@ fn a_newer_schema_is_refused() {
         raw.close().await;
         let error = try_open(&home, keys(&home)).await.unwrap_err().to_string();
         assert!(
-            error.contains("schema 99") && error.contains("up to 2") && error.contains("backup"),
+            error.contains("schema 99") && error.contains("up to 3") && error.contains("backup"),
             "{error}"
         );
         assert_eq!(home.count("SELECT count(*) FROM meta WHERE value = '99'").await, 1);
