@@ -31,6 +31,7 @@ const HOUSES: [House; 6] = [
                 "refresh_file",
                 "wire",
                 "guests",
+                "house",
                 "request_body",
                 "traces",
             ],
