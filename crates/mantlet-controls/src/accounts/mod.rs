@@ -26,7 +26,7 @@ use crate::{
     audit::{Outcome, Record},
     call::{Known, Spellings},
     config::{Mistake, Secret},
-    identity::access_token_text,
+    identity::{Epoch, access_token_text},
     message::cookie,
     operation::Contract,
     refusal::remedy,
@@ -70,7 +70,8 @@ impl Config {
         }
         let mode = Mode::Enforce.under(report_only);
         if mistakes.is_empty() {
-            Ok(Policy { mode, public, has_public_docs: self.public_docs })
+            let number = Epoch::default();
+            Ok(Policy { mode, public, has_public_docs: self.public_docs, number })
         } else {
             Err(mistakes)
         }
@@ -83,12 +84,18 @@ pub struct Policy {
     pub(crate) mode: Mode,
     public: Selection<()>,
     has_public_docs: bool,
+    number: Epoch,
 }
 
 impl Policy {
     /// Whether an operation needs no login. The path is a template, or that of a request.
     pub fn is_public(&self, path: &str) -> bool {
         self.has(Spellings::one(path))
+    }
+
+    /// No other policy of this process has this number.
+    pub fn number(&self) -> u64 {
+        self.number.number()
     }
 
     /// Whether a request needs none.
@@ -184,7 +191,7 @@ impl Event {
 }
 
 /// The credential of a request that counts, if it has one.
-pub(crate) fn credential_of(callers: &dyn Callers, headers: &HeaderMap) -> Option<Credential> {
+pub fn credential_of(callers: &dyn Callers, headers: &HeaderMap) -> Option<Credential> {
     if let Some(token) = access_token_text(headers)
         && is_of(callers.issuer(), &token)
     {
