@@ -161,6 +161,9 @@ pub trait Callers: Debug + Send + Sync {
     /// The verdict on a credential, if it is known without waiting.
     fn known(&self, credential: &Credential) -> Option<Verdict>;
 
+    /// An account was changed from elsewhere: what is remembered of it counts no more. Without one, of all.
+    fn forget(&self, account: Option<&str>);
+
     /// The verdict on a credential.
     fn ask(&self, credential: Credential) -> BoxFuture<'static, Verdict>;
 }

@@ -282,6 +282,10 @@ impl Callers for Door {
         self.inner.memory.recall(&digest(credential), Instant::now()).map(Verdict::Good)
     }
 
+    fn forget(&self, account: Option<&str>) {
+        self.inner.memory.end(account);
+    }
+
     fn ask(&self, credential: Credential) -> BoxFuture<'static, Verdict> {
         let door = self.clone();
         Box::pin(async move {

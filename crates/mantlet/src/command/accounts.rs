@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::stream;
+use http::Method;
 use jiff::Timestamp;
 use mantlet_accounts::{
     Accounts, Address,
@@ -20,6 +21,7 @@ use mantlet_gateway::audit_log::{AuditConfig, AuditLog};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
+use super::ask::Client;
 use crate::{
     accounts::open,
     cli::{AccountsAction, AccountsArguments},
@@ -50,12 +52,14 @@ pub(crate) fn accounts(arguments: &AccountsArguments) -> Result<ExitCode, Failur
 /// The open database.
 struct Desk<'c> {
     config: &'c Config,
+    /// The configuration file, if one was named.
+    file: Option<&'c Path>,
     accounts: Accounts,
     runtime: Runtime,
 }
 
 impl<'c> Desk<'c> {
-    fn open(config: &'c Config, file: Option<&Path>, makes: bool) -> Result<Self, Failure> {
+    fn open(config: &'c Config, file: Option<&'c Path>, makes: bool) -> Result<Self, Failure> {
         if !config.accounts.is_wanted() {
             return Err(Failure::usage(
                 "the configuration has no accounts\n\
@@ -75,7 +79,7 @@ impl<'c> Desk<'c> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
         let opened = runtime.block_on(open(&config.accounts, folder));
         let accounts = opened.map_err(|trouble| Failure::new(trouble.text()))?;
-        Ok(Self { config, accounts, runtime })
+        Ok(Self { config, file, accounts, runtime })
     }
 
     fn close(self) {
@@ -88,20 +92,20 @@ impl<'c> Desk<'c> {
             AccountsAction::Show { account } => self.show(&self.find(account)?, json),
             AccountsAction::Export { account } => {
                 let account = self.find(account)?;
-                self.record(&format!("export the account {}", account.id));
+                self.record("export", Some(&account.id))?;
                 let found = self.ask(self.accounts.export(&account.id))?.ok_or_else(|| unknown(&account.id))?;
                 Ok(format!("{found:#}"))
             }
             AccountsAction::Disable { account } => {
                 let account = self.find(account)?;
                 self.ask(self.accounts.disable(Timestamp::now(), &account.id))?;
-                self.record(&format!("disable the account {}", account.id));
+                self.record("disable", Some(&account.id))?;
                 Ok(self.done(&account, "disabled", json))
             }
             AccountsAction::Enable { account } => {
                 let account = self.find(account)?;
                 self.ask(self.accounts.enable(&account.id))?;
-                self.record(&format!("enable the account {}", account.id));
+                self.record("enable", Some(&account.id))?;
                 Ok(self.done(&account, "enabled", json))
             }
             AccountsAction::Delete { id } => {
@@ -113,7 +117,7 @@ impl<'c> Desk<'c> {
                     )));
                 }
                 self.ask(self.accounts.delete(Timestamp::now(), id))?;
-                self.record(&format!("delete the account {id}"));
+                self.record("delete", Some(id))?;
                 Ok(self.done(&account, "deleted", json))
             }
             AccountsAction::Import { file } => self.import(file, json),
@@ -198,7 +202,7 @@ impl<'c> Desk<'c> {
         let mut trouble = None;
         let lines = source.lines().map_while(|line| line.map_err(|error| trouble = Some(error)).ok());
         let report = self.ask(self.accounts.import(Timestamp::now(), stream::iter(lines)))?;
-        self.record(&format!("import {}", amount_of(report.imported)));
+        self.record("import", None)?;
         if let Some(error) = trouble {
             say(format!("{} were imported before that", amount_of(report.imported)));
             return Err(unread(error));
@@ -209,22 +213,37 @@ impl<'c> Desk<'c> {
         Ok(imported(&report))
     }
 
-    /// The audit log has what was done here, as if a Mantlet had done it.
-    fn record(&self, act: &str) {
+    /// The audit log has what was done here: of the Mantlet that runs, which forgets what it knew of the account, or else as if
+    /// one had done it.
+    fn record(&self, act: &str, account: Option<&str>) -> Result<(), Failure> {
+        if let Some(socket) = self.config.admin.path(&self.config.state_folder) {
+            let place = state::where_to_run(&self.config.state_folder, self.file);
+            let parameters: Vec<_> =
+                [("act", act)].into_iter().chain(account.map(|account| ("account", account))).collect();
+            let told = Client::at(&socket, place)?.ask_if_it_runs(Method::POST, &["accounts"], &parameters);
+            match told {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(failure) => say(format!("warning: the Mantlet that runs was not told: {}", failure.into_message())),
+            }
+        }
         let config = self.config.audit.log(&self.config.state_folder);
         if config.file.is_none() || self.config.audit.actions == Actions::Off {
-            return;
+            return Ok(());
         }
         match AuditLog::open(&AuditConfig { terminal: false, ..config }) {
             Ok((log, writer)) => {
                 let operator = format!("uid:{}", rustix::process::getuid().as_raw());
-                log.record(Record::of_operator(act, operator, Outcome::Success, Timestamp::now()));
+                let what = account.map_or_else(|| "accounts".to_owned(), |account| format!("the account {account}"));
+                let act = format!("{act} {what}");
+                log.record(Record::of_operator(&act, operator, Outcome::Success, Timestamp::now()));
                 writer.finish();
             }
             Err(error) => {
                 say(format!("warning: this is not in the audit log, because it cannot be written: {error}"));
             }
         }
+        Ok(())
     }
 }
 
