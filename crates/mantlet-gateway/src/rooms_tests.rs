@@ -47,7 +47,11 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["admin"],
-        floors: &[&["socket", "trouble"], &["accounts", "bans", "keys", "quotas", "sessions"], &["client", "server"]],
+        floors: &[
+            &["socket", "trouble"],
+            &["accounts", "bans", "keys", "quotas", "sessions"],
+            &["client", "server"],
+        ],
         imports: 6,
     },
     House {

@@ -10,8 +10,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mantlet_controls::{
-    Policy, accounts::Callers, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client, refresh_tokens,
-    throttle::Store,
+    Policy, accounts::Callers, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client,
+    refresh_tokens, throttle::Store,
 };
 
 use crate::{

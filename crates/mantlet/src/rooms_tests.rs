@@ -51,7 +51,10 @@ const HOUSES: [House; 8] = [
                 "issuer_material",
                 "socket_path",
             ],
-            &["accounts", "admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls", "traces"],
+            &[
+                "accounts", "admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls",
+                "traces",
+            ],
             &["schema"],
             &["places"],
             &["gate", "read"],

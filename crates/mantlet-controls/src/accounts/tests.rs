@@ -56,8 +56,10 @@ fn token(issuer: &str) -> String {
 
 #[test]
 fn the_credential_that_counts_is_a_token_of_ours_and_else_one_cookie() {
-    let (ours, foreign) =
-        (format!("Bearer {}", token("https://orchard.example")), format!("Bearer {}", token("https://id.net")));
+    let (ours, foreign) = (
+        format!("Bearer {}", token("https://orchard.example")),
+        format!("Bearer {}", token("https://id.net")),
+    );
     let cookie = format!("__Host-session={SESSION}");
     let two = format!("__Host-session={SESSION}; __Host-session={OTHER}");
     let check = |lines: &[(&'static str, &str)], expected: &str| {

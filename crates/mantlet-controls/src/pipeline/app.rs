@@ -7,8 +7,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    Call, Reason, Refusal, RequestBody, accounts::Callers, authentication::sessions::Keeper, call::trace::Trace, cors,
-    dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
+    Call, Reason, Refusal, RequestBody, accounts::Callers, authentication::sessions::Keeper,
+    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
 };
 
 /// The app behind the pipeline.

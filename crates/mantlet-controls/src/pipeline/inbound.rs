@@ -207,7 +207,21 @@ where
 
     // authentication: what does it name of sessions? Before the app reads it.
     authenticate::what_it_names(road, request, app).await?;
-    let (call, settings) = (&road.call, &road.settings);
+    hand_over(road, request, app).await
+}
+
+/// The last stops: they make of the request what the app will get, and judge that.
+async fn hand_over<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Ending>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let (policy, audit, call, settings) = (road.policy, road.audit, &road.call, &road.settings);
 
     // client: only we tell the app who the client is. After the other stops, so that none reads
     // headers that we wrote.
@@ -393,10 +407,7 @@ fn log_in_first<B, A: App<B>, S: Sink>(
     let Road { policy, call, audit, .. } = road;
     let Some(callers) = app.callers() else { return Ok(()) };
     let is_proven = call.principal.is_some() || call.is_for_accounts;
-    if is_proven
-        || cors::is_preflight(&call.method, request.headers())
-        || policy.accounts.lets_pass(call)
-    {
+    if is_proven || cors::is_preflight(&call.method, request.headers()) || policy.accounts.lets_pass(call) {
         return Ok(());
     }
     let mode = policy.accounts.mode;

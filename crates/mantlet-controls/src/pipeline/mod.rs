@@ -146,7 +146,7 @@ where
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let mut answer = road.received(answer)?;
-            // accounts: not the app's answer, which is all that the stops below know and learn from.
+            // accounts: not the app's answer, from which the stops below learn.
             if road.call.is_for_accounts {
                 return Ok(answer.map(|body| ResponseBody::App { body }));
             }

@@ -8,7 +8,8 @@ pub(super) const WELL_KNOWN: [&str; 2] =
 
 /// What is to be said of a route of the app that no request would reach.
 pub(crate) fn conflict(routes: &Routes, path: &str) -> Option<String> {
-    let is_below = |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let of_path = routes.http().map(|route| route.own_path()).find(|own| is_below(own));
     if let Some(own) = of_path.or_else(|| routes.named_by(path)) {
         return Some(format!(
@@ -34,8 +35,10 @@ mod tests {
     #[test]
     fn a_route_below_the_path_of_the_accounts_is_named() {
         let check = |paths: &[&str], expected: Option<&str>| {
-            let paths: Map<_, _> =
-                paths.iter().map(|path| ((*path).to_owned(), json!({ "get": { "responses": {} } }))).collect();
+            let paths: Map<_, _> = paths
+                .iter()
+                .map(|path| ((*path).to_owned(), json!({ "get": { "responses": {} } })))
+                .collect();
             let document = json!({ "openapi": "3.1.0", "info": { "title": "O" }, "paths": paths });
             let contract = Contract::compile(&document::read(&document.to_string()).unwrap()).0;
             let why = conflict(contract.routes(), "/auth");

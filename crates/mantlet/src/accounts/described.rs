@@ -79,7 +79,11 @@ impl Serialize for Members {
 }
 
 /// Adds the login. None if this is not an OpenAPI 3 document.
-pub(super) fn with_login(document: &[u8], token_url: &str, is_public: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+pub(super) fn with_login(
+    document: &[u8],
+    token_url: &str,
+    is_public: impl Fn(&str) -> bool,
+) -> Option<Vec<u8>> {
     let mut root: Members = serde_json::from_slice(document).ok()?;
     let version: String = serde_json::from_str(root.get("openapi")?.get()).ok()?;
     if !version.starts_with("3.") {
@@ -128,7 +132,8 @@ mod tests {
     use super::*;
 
     fn described(document: &str) -> Option<String> {
-        with_login(document.as_bytes(), "/auth/token", |path| path == "/health").map(|text| String::from_utf8(text).unwrap())
+        with_login(document.as_bytes(), "/auth/token", |path| path == "/health")
+            .map(|text| String::from_utf8(text).unwrap())
     }
 
     #[test]
@@ -167,7 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_document_is_left() {
-        for other in ["", "[]", "{}", r#"{"openapi":3}"#, r#"{"openapi":"2.0"}"#, r#"{"openapi":"3.1.0","paths":[]}"#] {
+        for other in
+            ["", "[]", "{}", r#"{"openapi":3}"#, r#"{"openapi":"2.0"}"#, r#"{"openapi":"3.1.0","paths":[]}"#]
+        {
             assert_eq!(described(other), None, "{other}");
         }
     }

@@ -15,7 +15,9 @@ pub(super) fn of(event: &mantlet_sign_in::Event) -> Event {
         What::LoggedOut => ("logout", Success, None),
         What::LoggedOutEverywhere => ("logout", Success, Some("all sessions of the account")),
         What::SessionRevoked => ("logout", Success, Some("another session of the account")),
-        What::RefreshReused => ("token-refreshed", Failure, Some("a refresh token was used again; its session has ended")),
+        What::RefreshReused => {
+            ("token-refreshed", Failure, Some("a refresh token was used again; its session has ended"))
+        }
         What::PasswordChanged => ("password-changed", Success, None),
         What::ResetAsked => ("password-reset-requested", Success, None),
         What::PasswordReset => ("password-reset", Success, None),

@@ -46,7 +46,6 @@ const MAINTAIN: Duration = Duration::from_hours(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-
 /// The accounts of an app, while a gate runs.
 #[derive(Debug)]
 pub(crate) struct Accounts {
@@ -153,8 +152,7 @@ impl Accounts {
 impl Inner {
     fn owns(&self, path: &str) -> bool {
         let below = path.strip_prefix(self.settings.path.as_str());
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            || WELL_KNOWN.contains(&path)
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || WELL_KNOWN.contains(&path)
     }
 
     async fn open(&self) -> Result<(), Trouble> {

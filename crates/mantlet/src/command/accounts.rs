@@ -93,7 +93,8 @@ impl<'c> Desk<'c> {
             AccountsAction::Export { account } => {
                 let account = self.find(account)?;
                 self.record("export", Some(&account.id))?;
-                let found = self.ask(self.accounts.export(&account.id))?.ok_or_else(|| unknown(&account.id))?;
+                let found =
+                    self.ask(self.accounts.export(&account.id))?.ok_or_else(|| unknown(&account.id))?;
                 Ok(format!("{found:#}"))
             }
             AccountsAction::Disable { account } => {
@@ -192,8 +193,7 @@ impl<'c> Desk<'c> {
     }
 
     fn import(&self, file: &Path, json: bool) -> Result<String, Failure> {
-        let unread =
-            |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", file.display()));
+        let unread = |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", file.display()));
         let source: Box<dyn BufRead + Send> = if file == Path::new("-") {
             Box::new(BufReader::new(io::stdin()))
         } else {
@@ -224,7 +224,9 @@ impl<'c> Desk<'c> {
             match told {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) => {}
-                Err(failure) => say(format!("warning: the Mantlet that runs was not told: {}", failure.into_message())),
+                Err(failure) => {
+                    say(format!("warning: the Mantlet that runs was not told: {}", failure.into_message()))
+                }
             }
         }
         let config = self.config.audit.log(&self.config.state_folder);
@@ -234,7 +236,8 @@ impl<'c> Desk<'c> {
         match AuditLog::open(&AuditConfig { terminal: false, ..config }) {
             Ok((log, writer)) => {
                 let operator = format!("uid:{}", rustix::process::getuid().as_raw());
-                let what = account.map_or_else(|| "accounts".to_owned(), |account| format!("the account {account}"));
+                let what =
+                    account.map_or_else(|| "accounts".to_owned(), |account| format!("the account {account}"));
                 let act = format!("{act} {what}");
                 log.record(Record::of_operator(&act, operator, Outcome::Success, Timestamp::now()));
                 writer.finish();

@@ -138,7 +138,11 @@ impl Config {
         ] {
             if !(least..=most).contains(&span.0) {
                 let days = most.as_secs() / DAY.as_secs();
-                add(key, format!("`{span}` is not between 1 min and {days} d"), "write a time such as `10m` or `14d`");
+                add(
+                    key,
+                    format!("`{span}` is not between 1 min and {days} d"),
+                    "write a time such as `10m` or `14d`",
+                );
             }
         }
         for (key, length) in [
@@ -146,14 +150,18 @@ impl Config {
             ("password-length-with-second-factor", self.password_length_with_second_factor),
         ] {
             if !(SHORTEST..=64).contains(&length) {
-                add(key, format!("`{length}` is not between {SHORTEST} and 64"), "SP 800-63B-4 asks for 15, and 8 with a second factor");
+                add(
+                    key,
+                    format!("`{length}` is not between {SHORTEST} and 64"),
+                    "SP 800-63B-4 asks for 15, and 8 with a second factor",
+                );
             }
         }
-        if let Err(why) = self.url_of_database() {
-            add("database", why, REMEDY);
-        }
-        if let Err(why) = self.given_keys() {
-            add("key", why, "make one with `head -c 32 /dev/urandom | basenc --base64url | tr -d =`");
+        // What they hold is read at the start, and may not be known where a configuration is checked.
+        for (key, reference) in [("database", &self.database), ("key", &self.key)] {
+            if let Err(why) = reference_of(reference) {
+                add(key, why, REMEDY);
+            }
         }
         if let Err(why) = self.blocklists() {
             add("blocklist", why, "make one with `mantlet accounts blocklist`");
@@ -212,7 +220,7 @@ impl Config {
 
     /// The database.
     pub(crate) fn open_database(&self, folder: &Path) -> Result<Database, String> {
-        Ok(match self.url_of_database()? {
+        Ok(match self.url_of_database().map_err(|why| of_key("database", &why))? {
             Some(url) => Database::Postgres(url),
             None => Database::Sqlite(folder.join(DATABASE)),
         })
@@ -220,7 +228,7 @@ impl Config {
 
     /// The keys that seal. In the state folder one is made.
     pub(crate) fn sealing_keys(&self, folder: &Path) -> Result<SealingKeys, String> {
-        let keys = match self.given_keys()? {
+        let keys = match self.given_keys().map_err(|why| of_key("key", &why))? {
             Some(keys) => SealingKeys::new(&keys),
             None => SealingKeys::of_file(&folder.join(KEY)),
         };
@@ -233,7 +241,9 @@ impl Config {
         }
         let url = text_of(&self.database)?;
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme)) {
-            return Err("is not the URL of a PostgreSQL database: `postgres://USER:PASSWORD@HOST/NAME`".to_owned());
+            return Err(
+                "it is not the URL of a PostgreSQL database: `postgres://USER:PASSWORD@HOST/NAME`".to_owned()
+            );
         }
         Ok(Some(url))
     }
@@ -249,13 +259,25 @@ impl Config {
     }
 }
 
+/// Whether a text is a reference, or empty.
+fn reference_of(text: &str) -> Result<(), String> {
+    match Reference::of(text) {
+        _ if text.is_empty() => Ok(()),
+        Some(reference) => reference.map(drop),
+        None => Err("a secret does not belong in the configuration".to_owned()),
+    }
+}
+
+/// What is wrong with a key that was read at the start.
+fn of_key(key: &str, why: &str) -> String {
+    format!("`{key}` under `[accounts]`: {why}")
+}
+
 /// A secret that is text.
 fn text_of(reference: &str) -> Result<Secret<String>, String> {
-    if !matches!(Reference::of(reference), Some(Ok(_))) {
-        return Err("a secret does not belong in the configuration".to_owned());
-    }
     let text = String::from_utf8(secret(reference)?);
-    text.map(|text| Secret::new(text.trim().to_owned())).map_err(|_| format!("`{reference}` is not text in UTF-8"))
+    text.map(|text| Secret::new(text.trim().to_owned()))
+        .map_err(|_| format!("`{reference}` is not text in UTF-8"))
 }
 
 /// A path of this site, for browsers, too: they read `//host` as another site.
@@ -345,7 +367,7 @@ mod tests {
             (Config { idle: Span(Duration::ZERO), ..good.clone() }, "idle"),
             (Config { password_length: 4, ..good.clone() }, "password-length"),
             (Config { database: "postgres://u:p@h/d".into(), ..good.clone() }, "database"),
-            (Config { database: "env:PATH".into(), ..good.clone() }, "database"),
+            (Config { database: "env:".into(), ..good.clone() }, "database"),
             (Config { key: "c2VjcmV0".into(), ..good.clone() }, "key"),
             (Config { blocklist: "/no/such".into(), ..good.clone() }, "blocklist"),
             (Config { style: "/no/such".into(), ..good.clone() }, "style"),
@@ -354,6 +376,18 @@ mod tests {
             let shown = format!("{:?}", config.check());
             assert!(!shown.contains("u:p@"), "{shown}");
         }
+    }
+
+    #[test]
+    fn what_a_reference_holds_is_judged_at_the_start() {
+        let config = Config { database: "env:PATH".into(), key: "env:PATH".into(), ..config("https://o.example") };
+        assert_eq!(keys(&config), [""; 0]);
+        let folder = Path::new("/nowhere");
+        let why = config.open_database(folder).unwrap_err();
+        assert!(why.starts_with("`database` under `[accounts]`: it is not the URL"), "{why}");
+        let why = config.sealing_keys(folder).unwrap_err();
+        assert!(why.starts_with("`key` under `[accounts]`: "), "{why}");
+        assert!(!why.contains(&std::env::var("PATH").unwrap()), "{why}");
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl Keeper {
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
         let contract = contract.identified(hash);
-        if let Some(why) = self.reserved.as_ref().and_then(|path| accounts::conflict(contract.routes(), path)) {
+        if let Some(why) = self.reserved.as_ref().and_then(|path| accounts::conflict(contract.routes(), path))
+        {
             if !self.slot.is_known() {
                 self.conflict.replace(Some(why));
                 self.in_conflict.notify_one();

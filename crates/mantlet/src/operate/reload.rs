@@ -49,7 +49,9 @@ fn say_of_accounts(parts: &Parts<'_>, now: &AccountsConfig) {
     let as_at_start =
         AccountsConfig { public: started.public.clone(), public_docs: started.public_docs, ..now.clone() };
     if as_at_start != started {
-        say("note: of `[accounts]`, only `public` and `public-docs` are taken; the rest takes effect at the next start");
+        say(
+            "note: of `[accounts]`, only `public` and `public-docs` are taken; the rest takes effect at the next start",
+        );
     }
 }
 

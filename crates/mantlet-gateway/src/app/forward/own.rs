@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use mantlet_controls::{Call, Reason, Refusal, RequestBody, audit::Sink, operation::is_documentation, pipeline};
+use mantlet_controls::{
+    Call, Reason, Refusal, RequestBody, audit::Sink, operation::is_documentation, pipeline,
+};
 
 use super::{Forward, invalid};
 use crate::{

@@ -40,7 +40,10 @@ fn tokens_of_others_are_the_apps() {
     let foreign = forged(&json!({ "alg": "ES256" }), &json!({ "iss": "https://id.example", "sub": "1" }));
     for credential in [format!("Bearer {foreign}"), "Bearer opaque".to_owned(), "Basic YTpi".to_owned()] {
         let lines = format!("Authorization: {credential}\r\n");
-        assert_eq!(header_of_app(&site.get("/health", &lines), "authorization").as_deref(), Some(&*credential));
+        assert_eq!(
+            header_of_app(&site.get("/health", &lines), "authorization").as_deref(),
+            Some(&*credential)
+        );
         // It proves nothing here.
         assert_eq!(site.get("/x", &lines).status, 401, "{credential}");
     }

@@ -41,7 +41,11 @@ fn accounts_are_listed_shown_exported_and_deleted() {
     assert!(row.contains("ada@example.com") && row.ends_with("good"), "{row}");
     let id = row.split(' ').next().expect("an id").to_owned();
     let shown = site.tell(&["show", &id]);
-    assert!(done(&shown).lines().any(|line| line.starts_with("sessions") && line.ends_with('1')), "{}", shown.stdout);
+    assert!(
+        done(&shown).lines().any(|line| line.starts_with("sessions") && line.ends_with('1')),
+        "{}",
+        shown.stdout
+    );
     let exported = site.tell(&["export", "ada@example.com"]);
     let all: Value = serde_json::from_str(done(&exported)).expect("JSON");
     assert_eq!(all["account"]["address"], "ada@example.com");
@@ -60,14 +64,19 @@ fn accounts_are_listed_shown_exported_and_deleted() {
 fn accounts_are_imported_before_the_first_start_and_log_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("state");
-    let config = format!("state-folder = {:?}\n[accounts]\nurl = \"{ISSUER}\"\n", state.to_str().expect("text"));
+    let config =
+        format!("state-folder = {:?}\n[accounts]\nurl = \"{ISSUER}\"\n", state.to_str().expect("text"));
     let lines = "{\"address\":\"ada@example.com\",\"verified\":true}\n{\"address\":\"nowhere\"}\n";
     let imported = Typed::mantlet(["accounts", "import", "old.jsonl"])
         .file("mantlet.toml", &config)
         .file("old.jsonl", lines)
         .finish();
     assert_eq!(done(&imported), "1 account imported, 1 refused; `--json` lists why");
-    assert!(imported.stderr.contains("line 2: `address` is not an address of a mailbox"), "{}", imported.stderr);
+    assert!(
+        imported.stderr.contains("line 2: `address` is not an address of a mailbox"),
+        "{}",
+        imported.stderr
+    );
     let log = std::fs::read_to_string(state.join("audit.jsonl")).expect("a log");
     assert!(log.contains("import accounts"), "{log}");
     let listed = Typed::mantlet(["accounts", "list", "--json"]).file("mantlet.toml", &config).finish();

@@ -12,7 +12,10 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 fn with_postgres(url: &str) -> Site {
     let setup = Setup::run("recorder:app")
         .variables(vec![("ACCOUNTS_DATABASE", url.into()), ("ACCOUNTS_KEY", KEY.into())]);
-    Site::of(setup, "database = \"env:ACCOUNTS_DATABASE\"\nkey = \"env:ACCOUNTS_KEY\"\npublic = [\"/health\"]\n")
+    Site::of(
+        setup,
+        "database = \"env:ACCOUNTS_DATABASE\"\nkey = \"env:ACCOUNTS_KEY\"\npublic = [\"/health\"]\n",
+    )
 }
 
 fn url_of(postgres: &Postgres) -> String {
@@ -43,8 +46,13 @@ fn while_the_database_is_away_nobody_is_told_to_log_in_again() {
 #[test]
 fn a_server_that_does_not_answer_at_the_start_is_waited_for_without_a_login() {
     let folder = tempfile::tempdir().expect("a folder");
-    let site = with_postgres(&format!("postgres://postgres@localhost/postgres?host={}", folder.path().display()));
-    assert!(site.gate.stderr().contains("the database of the accounts does not answer"), "{}", site.gate.stderr());
+    let site =
+        with_postgres(&format!("postgres://postgres@localhost/postgres?host={}", folder.path().display()));
+    assert!(
+        site.gate.stderr().contains("the database of the accounts does not answer"),
+        "{}",
+        site.gate.stderr()
+    );
     assert_eq!(site.get("/health", "").status, 200);
     assert_eq!(site.get("/x", "").status, 401);
     assert_eq!(site.get("/auth/login", "").status, 503);

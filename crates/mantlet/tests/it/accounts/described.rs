@@ -25,7 +25,10 @@ fn the_document_names_the_login() {
     assert_eq!(answer.status, 200);
     let document = answer.json();
     assert_eq!(document["info"]["title"], "Orchard");
-    assert_eq!(document["paths"]["/items/{item_id}"]["get"]["security"], json!([{ "OAuth2PasswordBearer": [] }]));
+    assert_eq!(
+        document["paths"]["/items/{item_id}"]["get"]["security"],
+        json!([{ "OAuth2PasswordBearer": [] }])
+    );
     assert!(document["paths"]["/health"]["get"].get("security").is_none(), "{document}");
     let scheme = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"];
     assert_eq!(scheme["flows"]["password"]["tokenUrl"], "/auth/token");

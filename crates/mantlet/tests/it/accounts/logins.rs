@@ -62,7 +62,9 @@ fn a_foreign_page_cannot_act_with_the_session() {
     let site = Site::start("");
     site.register("ada@example.com");
     let cookie = session(&site.cookie("ada@example.com"));
-    for page in ["Origin: https://evil.net\r\n", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+    for page in
+        ["Origin: https://evil.net\r\n", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n"]
+    {
         for path in ["/x", "/auth/api/logout", "/auth/api/close"] {
             let answer = site.post_json(path, &json!({}), &format!("{cookie}{page}"));
             assert_eq!((answer.status, answer.code().as_str()), (403, "csrf-cross-site"), "{path} {page}");
@@ -102,11 +104,10 @@ fn what_happens_to_an_account_is_recorded() {
         "logout",
     ];
     let records = site.gate.actions(&events, events.len());
-    let seen: Vec<_> = records.iter().map(|record| record["security_event"].as_str().expect("a code")).collect();
+    let seen: Vec<_> =
+        records.iter().map(|record| record["security_event"].as_str().expect("a code")).collect();
     assert_eq!(seen, events);
-    let of = |event: &str| {
-        records.iter().find(|record| record["security_event"] == event).expect("a record")
-    };
+    let of = |event: &str| records.iter().find(|record| record["security_event"] == event).expect("a record");
     let (failed, succeeded, ended) = (of("login-failed"), of("login-succeeded"), of("logout"));
     assert_eq!(failed["outcome"], "failure");
     assert_eq!(failed["account"], of("registration-requested")["account"], "by the hash of the address");

@@ -27,8 +27,7 @@ fn nothing_of_the_app_is_reached_without_a_login() {
     ] {
         let mut client = Client::connect(site.gate.addr());
         client.send(format!("{request_line} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-        let answer =
-            if request_line.starts_with("HEAD") { client.answer_to_head() } else { client.answer() };
+        let answer = if request_line.starts_with("HEAD") { client.answer_to_head() } else { client.answer() };
         assert!(matches!(answer.status, 400 | 401 | 404), "{request_line}: {answer:?}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("raw_path"), "{request_line}: {answer:?}");
     }
@@ -83,8 +82,7 @@ fn a_person_is_led_to_the_login_and_back() {
     ] {
         let mut client = Client::connect(site.gate.addr());
         client.send(format!("{request_line} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
-        let answer =
-            if request_line.starts_with("HEAD") { client.answer_to_head() } else { client.answer() };
+        let answer = if request_line.starts_with("HEAD") { client.answer_to_head() } else { client.answer() };
         assert_eq!(answer.status, 401, "{request_line} {lines}");
     }
     // A cookie that is not good is none.
@@ -171,8 +169,7 @@ fn a_root_path_makes_no_way_around_the_login() {
                @app.get('/x')\ndef x(): return 'reached'\n@app.get('/health')\ndef health(): return 'well'\n\
                app.mount('/sub', sub)\n";
     std::fs::write(folder.path().join("main.py"), app).expect("an app");
-    let site =
-        Site::of(Setup::run("main:app").in_folder(folder.path()), "public = [\"/health\"]\n");
+    let site = Site::of(Setup::run("main:app").in_folder(folder.path()), "public = [\"/health\"]\n");
     for path in ["/x", "/api/x", "/api/api/x", "/sub/in", "/api/sub/in", "/api/auth/x", "/sub/auth/login"] {
         let answer = site.get(path, "");
         assert!(matches!(answer.status, 401 | 404), "{path}: {answer:?}");
