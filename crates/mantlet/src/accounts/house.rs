@@ -303,7 +303,7 @@ impl House for Door {
     fn answer(&self, asked: Asked) -> BoxFuture<'static, Answer> {
         let door = self.clone();
         // A task of its own: what was begun is done, whether its client waits or not.
-        let answered = self.runtime.spawn(async move { Arc::clone(&door.inner).answer(&door, asked).await });
+        let answered = self.runtime.spawn(async move { door.inner.answer(&door, asked).await });
         Box::pin(async move { answered.await.unwrap_or_else(|_| unavailable()) })
     }
 

@@ -36,7 +36,8 @@ const SHOWN: usize = 20;
 pub(crate) fn accounts(arguments: &AccountsArguments) -> Result<ExitCode, Failure> {
     let AccountsArguments { action, running } = arguments;
     if let AccountsAction::Blocklist { output, files } = action {
-        return make_blocklist(output, files);
+        print(&make_blocklist(output, files)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let loaded = Reader::of_file(running.config.clone())
         .load()
@@ -101,13 +102,13 @@ impl<'c> Desk<'c> {
                 let account = self.find(account)?;
                 self.ask(self.accounts.disable(Timestamp::now(), &account.id))?;
                 self.record("disable", Some(&account.id))?;
-                Ok(self.done(&account, "disabled", json))
+                Ok(done(&account, "disabled", json))
             }
             AccountsAction::Enable { account } => {
                 let account = self.find(account)?;
                 self.ask(self.accounts.enable(&account.id))?;
                 self.record("enable", Some(&account.id))?;
-                Ok(self.done(&account, "enabled", json))
+                Ok(done(&account, "enabled", json))
             }
             AccountsAction::Delete { id } => {
                 let account = self.find(id)?;
@@ -119,10 +120,10 @@ impl<'c> Desk<'c> {
                 }
                 self.ask(self.accounts.delete(Timestamp::now(), id))?;
                 self.record("delete", Some(id))?;
-                Ok(self.done(&account, "deleted", json))
+                Ok(done(&account, "deleted", json))
             }
             AccountsAction::Import { file } => self.import(file, json),
-            AccountsAction::Blocklist { .. } => Ok(String::new()),
+            AccountsAction::Blocklist { output, files } => make_blocklist(output, files),
         }
     }
 
@@ -184,14 +185,6 @@ impl<'c> Desk<'c> {
         Ok(table(&rows))
     }
 
-    fn done(&self, account: &Summary, what: &str, json: bool) -> String {
-        let Summary { id, address, .. } = account;
-        if json {
-            return json!({ what: id }).to_string();
-        }
-        format!("{id} ({}) is {what}", address.escape_debug())
-    }
-
     fn import(&self, file: &Path, json: bool) -> Result<String, Failure> {
         let unread = |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", file.display()));
         let source: Box<dyn BufRead + Send> = if file == Path::new("-") {
@@ -250,6 +243,14 @@ impl<'c> Desk<'c> {
     }
 }
 
+fn done(account: &Summary, what: &str, json: bool) -> String {
+    let Summary { id, address, .. } = account;
+    if json {
+        return json!({ what: id }).to_string();
+    }
+    format!("{id} ({}) is {what}", address.escape_debug())
+}
+
 fn state_of(account: &Summary) -> &'static str {
     match (account.disabled, account.verified) {
         (Some(_), _) => "disabled",
@@ -277,7 +278,7 @@ fn unknown(named: &str) -> Failure {
     Failure::new(format!("there is no account `{}`; `mantlet accounts list` lists all", named.escape_debug()))
 }
 
-fn make_blocklist(output: &Path, files: &[PathBuf]) -> Result<ExitCode, Failure> {
+fn make_blocklist(output: &Path, files: &[PathBuf]) -> Result<String, Failure> {
     let read = |file: &PathBuf| {
         fs::read_to_string(file)
             .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", file.display())))
@@ -287,6 +288,5 @@ fn make_blocklist(output: &Path, files: &[PathBuf]) -> Result<ExitCode, Failure>
     let list = list.map_err(|fault| Failure::new(fault.to_string()))?;
     fs::write(output, &list)
         .map_err(|error| Failure::new(format!("`{}` cannot be written: {error}", output.display())))?;
-    say(format!("name it with `blocklist = {:?}` under `[accounts]`", output.display().to_string()));
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("blocklist = {:?}", output.display().to_string()))
 }

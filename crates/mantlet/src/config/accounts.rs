@@ -380,7 +380,8 @@ mod tests {
 
     #[test]
     fn what_a_reference_holds_is_judged_at_the_start() {
-        let config = Config { database: "env:PATH".into(), key: "env:PATH".into(), ..config("https://o.example") };
+        let config =
+            Config { database: "env:PATH".into(), key: "env:PATH".into(), ..config("https://o.example") };
         assert_eq!(keys(&config), [""; 0]);
         let folder = Path::new("/nowhere");
         let why = config.open_database(folder).unwrap_err();

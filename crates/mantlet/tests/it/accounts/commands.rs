@@ -101,7 +101,7 @@ fn a_list_of_passwords_that_are_refused_is_made_and_used() {
     let made = Typed::mantlet(["accounts", "blocklist", "refused.bin", "words.txt"])
         .file("words.txt", &format!("{PASSWORD}\n"))
         .finish();
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    assert_eq!(done(&made), "blocklist = \"refused.bin\"");
     let list = made.folder.path().join("refused.bin");
     let site = Site::start(&format!("blocklist = {:?}\n", list.to_str().expect("text")));
     let asked = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD });
