@@ -103,6 +103,7 @@ fn body(kind: &str, fields: &[Field]) -> Value {
     json!({"required": true, "content": {kind: {"schema": schema}}})
 }
 
+/// An address has no format `email`: what may be one is read more freely.
 fn schema(field: &Field) -> Value {
     let mut schema = json!({"type": "string", "maxLength": field.most});
     let Some(members) = schema.as_object_mut() else { return schema };
@@ -115,7 +116,6 @@ fn schema(field: &Field) -> Value {
             let said = format!("`password`, `refresh_token` or `{MFA_GRANT}`");
             members.insert("description".to_owned(), json!(said));
         }
-        // Not the format `email`: what may be an address is read more freely.
         (_, Kind::Secret) if field.name.contains("password") => {
             members.insert("format".to_owned(), json!("password"));
         }
