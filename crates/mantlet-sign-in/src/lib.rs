@@ -16,12 +16,18 @@
 
 mod api;
 mod asked;
+mod cookie;
+mod faults;
+mod form;
 mod pages;
 
 use jiff::Timestamp;
 use mantlet_accounts::Accounts;
 
-pub use self::asked::{Answer, Asked, Event, What};
+pub use self::{
+    asked::{Answer, Asked, Event, What},
+    faults::Unavailable,
+};
 
 /// How the pages and the API present themselves.
 #[derive(Debug, Clone)]
