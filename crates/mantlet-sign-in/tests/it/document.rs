@@ -58,6 +58,7 @@ fn the_gate_finds_in_it_what_it_guards() {
         ("/auth/revoke", SessionRole::Logout),
         ("/auth/token", SessionRole::Refresh),
         ("/auth/api/password", SessionRole::ChangePassword),
+        ("/auth/account/password", SessionRole::ChangePassword),
         ("/auth/api/me", SessionRole::Me),
     ] {
         let it = roles.iter().find(|route| route.path == path && route.role == role);
