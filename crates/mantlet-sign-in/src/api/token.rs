@@ -54,8 +54,9 @@ async fn password(call: &Call<'_>) -> Result<Answer, Stop> {
     let asked: Vec<&str> = call.fields.text("scope").split_ascii_whitespace().collect();
     let granted: Vec<&str> = call.sign_in.granted(&asked);
     let wants = Wants { tokens: true, device: call.asked.device().to_owned(), scope: granted.join(" ") };
-    let login = call.sign_in.accounts.log_in(call.now, &address, &call.fields.secret("password"), &wants);
-    Ok(match login.await? {
+    let password = call.fields.secret("password");
+    let login = call.sign_in.accounts.log_in(call.now, &address, &password, &wants).await?;
+    Ok(match login {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::SecondFactor(ticket) => json(
             StatusCode::BAD_REQUEST,
