@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn only_a_plain_site_of_this_machine_gets_a_cookie_without_secure() {
-        for local in ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000", "http://shop.localhost"] {
+        for local in
+            ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000", "http://shop.localhost"]
+        {
             assert!(is_plain_and_local(local), "{local}");
         }
         for other in [
