@@ -26,8 +26,12 @@ pub(super) const WRONG_PASSWORD: &str = "Your current password is not right. Not
 /// Why a password may not be chosen, and what to do.
 pub(super) fn weak_text(weak: &Weak) -> String {
     match weak {
-        Weak::TooShort(least) => format!("The password needs at least {least} characters. Add a word or two."),
-        Weak::TooLong(most) => format!("The password may have {most} characters at most. Choose a shorter one."),
+        Weak::TooShort(least) => {
+            format!("The password needs at least {least} characters. Add a word or two.")
+        }
+        Weak::TooLong(most) => {
+            format!("The password may have {most} characters at most. Choose a shorter one.")
+        }
         Weak::Common => "Attackers try this password first. Choose another one.".to_owned(),
         Weak::Context => {
             "This password is little more than your address or our name. Choose another one.".to_owned()
@@ -109,9 +113,7 @@ pub(super) async fn end_sessions(own: &Own<'_>) -> Result<Answer, Fault> {
             accounts.log_out_everywhere(page.now, &session.account, Some(&session.id)).await?;
             Some(What::LoggedOutEverywhere)
         }
-        Some(id) => {
-            accounts.revoke(page.now, &session.account, id).await?.then_some(What::SessionRevoked)
-        }
+        Some(id) => accounts.revoke(page.now, &session.account, id).await?.then_some(What::SessionRevoked),
         None => None,
     };
     let mut answer = see_other(&page.place.settings.with("/account", "done", "session"));
@@ -153,7 +155,9 @@ pub(super) async fn password(own: &Own<'_>) -> Result<Answer, Fault> {
             answer
         }
         PasswordChange::Weak(weak) => change_password(own, Some(&Said::failed(weak_text(&weak))), true),
-        PasswordChange::Refused => refused(own, change_password(own, Some(&Said::failed(WRONG_PASSWORD)), false)),
+        PasswordChange::Refused => {
+            refused(own, change_password(own, Some(&Said::failed(WRONG_PASSWORD)), false))
+        }
     })
 }
 
@@ -188,8 +192,7 @@ pub(super) async fn email(own: &Own<'_>) -> Result<Answer, Fault> {
     let Some(password) = filled(&page.form, "current") else {
         return Ok(change_email(own, Some(&Said::failed("Enter your current password, too.")), false));
     };
-    let asked =
-        page.sign_in.accounts.change_address(page.now, &session.account, &password, &address).await?;
+    let asked = page.sign_in.accounts.change_address(page.now, &session.account, &password, &address).await?;
     Ok(match asked {
         AddressChange::Mailed => {
             let mut answer = see_other(&page.place.settings.with("/account", "done", "email"));

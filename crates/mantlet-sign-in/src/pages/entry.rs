@@ -10,14 +10,16 @@ use maud::{Markup, html};
 use super::{
     Page,
     frame::{Field, Said, form, notice, page as whole, see_other},
-    next, shared::filled,
+    next,
+    shared::filled,
 };
 use crate::{
     asked::{Answer, Event, What},
     cookie,
 };
 
-const NO_ADDRESS: &str = "This is not an e-mail address. It needs a name, an @ and a domain, such as ada@example.com.";
+const NO_ADDRESS: &str =
+    "This is not an e-mail address. It needs a name, an @ and a domain, such as ada@example.com.";
 const NOT_IN: &str = "Address and password do not fit together. Check both, or set a new password.";
 
 impl Page<'_> {
@@ -44,7 +46,8 @@ pub(super) fn show_register(page: &Page<'_>) -> Answer {
 fn registration(page: &Page<'_>, said: Option<&Said>) -> Answer {
     let settings = page.place.settings;
     if !settings.registration {
-        let content = html! { p { "New accounts are not made here. Ask the people who run " (settings.app) "." } };
+        let content =
+            html! { p { "New accounts are not made here. Ask the people who run " (settings.app) "." } };
         return notice(&page.place, StatusCode::NOT_FOUND, "No registration", &content);
     }
     let is_wrong = said.is_some();
@@ -76,14 +79,16 @@ pub(super) async fn register(page: &Page<'_>) -> Result<Answer, Fault> {
             let content = html! {
                 p { "We have sent a mail to " strong { (address.as_written()) } "." }
                 p { "Open the link in it to finish. It is good for one day." }
-                p .soft { "No mail after a few minutes? Look among the spam, and check the address. Then " 
+                p .soft { "No mail after a few minutes? Look among the spam, and check the address. Then "
                     a href=(page.place.settings.at("/register")) { "begin again" } "." }
             };
             let mut answer = whole(&page.place, "Look into your mailbox", None, &content);
             answer.event = Some(event(What::Registered, page));
             Ok(answer)
         }
-        Registration::Weak(weak) => Ok(registration(page, Some(&Said::failed(super::account::weak_text(&weak))))),
+        Registration::Weak(weak) => {
+            Ok(registration(page, Some(&Said::failed(super::account::weak_text(&weak)))))
+        }
     }
 }
 
@@ -167,7 +172,9 @@ pub(super) async fn second_factor(page: &Page<'_>) -> Result<Answer, Fault> {
     let text = match outcome {
         Login::In(logged_in) => return Ok(enter(page, &logged_in)),
         Login::Locked => LOCKED,
-        _ => "This code is not right. Wait for the next one and enter that. After five tries or five minutes, begin again.",
+        _ => {
+            "This code is not right. Wait for the next one and enter that. After five tries or five minutes, begin again."
+        }
     };
     let mut answer = ask_code(page, ticket.expose(), Some(&Said::failed(text)));
     answer.event = Some(event(What::LoginRefused, page));

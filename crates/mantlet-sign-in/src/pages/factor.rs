@@ -168,7 +168,12 @@ pub(super) async fn remove(own: &Own<'_>) -> Result<Answer, Fault> {
                 p { "Without codes your password has to be a longer one. " (weak_text(&weak)) }
                 p .links { a href=(own.page.place.settings.at("/account/password")) { "Change your password" } }
             };
-            Ok(notice(&own.page.place, StatusCode::UNPROCESSABLE_ENTITY, "Change your password first", &content))
+            Ok(notice(
+                &own.page.place,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Change your password first",
+                &content,
+            ))
         }
         FactorChange::Refused => Ok(refused(own, page(own, Some(&Said::failed(WRONG))).await?)),
     }

@@ -113,7 +113,8 @@ pub(crate) fn wrong_method(allowed: &'static str) -> Answer {
 /// The style sheet: ours, and after it the operator's.
 pub(crate) fn style(settings: &Settings) -> Answer {
     let own = settings.style.as_deref().unwrap_or_default();
-    let mut response = answer(StatusCode::OK, "text/css; charset=utf-8", Bytes::from(format!("{STYLE}\n{own}")));
+    let mut response =
+        answer(StatusCode::OK, "text/css; charset=utf-8", Bytes::from(format!("{STYLE}\n{own}")));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response.into()
 }
@@ -152,11 +153,27 @@ pub(crate) struct Field<'f> {
 
 impl<'f> Field<'f> {
     pub(crate) const fn email(value: Option<&'f str>) -> Self {
-        Self { name: "email", label: "E-mail address", kind: "email", autocomplete: "username", hint: None, value, is_wrong: false }
+        Self {
+            name: "email",
+            label: "E-mail address",
+            kind: "email",
+            autocomplete: "username",
+            hint: None,
+            value,
+            is_wrong: false,
+        }
     }
 
     pub(crate) const fn password(name: &'f str, label: &'f str) -> Self {
-        Self { name, label, kind: "password", autocomplete: "current-password", hint: None, value: None, is_wrong: false }
+        Self {
+            name,
+            label,
+            kind: "password",
+            autocomplete: "current-password",
+            hint: None,
+            value: None,
+            is_wrong: false,
+        }
     }
 
     pub(crate) const fn new_password(hint: &'f str) -> Self {

@@ -144,10 +144,13 @@ async fn own(own: Own<'_>, path: &str, is_post: bool) -> Result<Answer, Fault> {
         ("/account/second-factor/codes", true) => factor::renew(&own).await,
         ("/account/second-factor/remove", true) => factor::remove(&own).await,
         // A reload of the answer to a form.
-        ("/account/sessions" | "/account/second-factor/confirm" | "/account/second-factor/codes"
-        | "/account/second-factor/remove", false) => {
-            Ok(frame::see_other(&own.page.place.settings.at("/account")))
-        }
+        (
+            "/account/sessions"
+            | "/account/second-factor/confirm"
+            | "/account/second-factor/codes"
+            | "/account/second-factor/remove",
+            false,
+        ) => Ok(frame::see_other(&own.page.place.settings.at("/account"))),
         _ => Ok(missing(&own.page.place)),
     }
 }

@@ -24,8 +24,18 @@ mod tests {
             assert_eq!(local(Some(good)), Some(good));
         }
         for bad in [
-            "", "//evil.example", "/\\evil.example", "\\/evil.example", "https://evil.example", "orders",
-            "/\t/evil.example", "/\n/evil.example", " /", "/ /evil.example", "javascript:alert(1)", "/\u{a0}/x",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "https://evil.example",
+            "orders",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /",
+            "/ /evil.example",
+            "javascript:alert(1)",
+            "/\u{a0}/x",
         ] {
             assert_eq!(local(Some(bad)), None, "{bad:?}");
         }
