@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     SignIn,
-    forms::{FORMS, PageForm},
     operations::{self, Body, Field, Kind, MFA_GRANT, OPERATIONS, Operation, What},
+    pages::FORMS,
 };
 
 /// The name of the scheme by which `/docs` logs in, as FastAPI's own class is called.
@@ -28,11 +28,11 @@ pub(crate) fn document(sign_in: &SignIn) -> Value {
         let root = if operation.is_well_known() { "" } else { below };
         add(format!("{root}{}", operation.path), operation.method, described(operation));
     }
-    for form in FORMS {
-        if form.path == "/register" && !sign_in.settings.registration {
+    for (path, fields) in FORMS {
+        if *path == "/register" && !sign_in.settings.registration {
             continue;
         }
-        add(format!("{below}{}", form.path), "POST", page(form));
+        add(format!("{below}{path}"), "POST", page(path, fields));
     }
     let scopes: Map<String, Value> =
         sign_in.scopes.iter().map(|scope| (scope.clone(), Value::String(String::new()))).collect();
@@ -68,14 +68,13 @@ fn described(operation: &Operation) -> Value {
     if operation.is_own {
         members.insert("security".to_owned(), security());
     }
-    match operation.body {
-        Body::Nothing => {}
-        Body::Json(fields) => {
-            drop(members.insert("requestBody".to_owned(), body("application/json", fields)))
-        }
-        Body::Form(fields) => {
-            members.insert("requestBody".to_owned(), body("application/x-www-form-urlencoded", fields));
-        }
+    let taken = match operation.body {
+        Body::Nothing => None,
+        Body::Json(fields) => Some(body("application/json", fields)),
+        Body::Form(fields) => Some(body("application/x-www-form-urlencoded", fields)),
+    };
+    if let Some(taken) = taken {
+        members.insert("requestBody".to_owned(), taken);
     }
     if operation.path == operations::SESSION {
         let schema = json!({"type": "string", "format": "uuid"});
@@ -103,6 +102,7 @@ fn body(kind: &str, fields: &[Field]) -> Value {
     json!({"required": true, "content": {kind: {"schema": schema}}})
 }
 
+/// An address has no format `email`: what may be one is read more freely.
 fn schema(field: &Field) -> Value {
     let mut schema = json!({"type": "string", "maxLength": field.most});
     let Some(members) = schema.as_object_mut() else { return schema };
@@ -115,7 +115,6 @@ fn schema(field: &Field) -> Value {
             let said = format!("`password`, `refresh_token` or `{MFA_GRANT}`");
             members.insert("description".to_owned(), json!(said));
         }
-        // Not the format `email`: what may be an address is read more freely.
         (_, Kind::Secret) if field.name.contains("password") => {
             members.insert("format".to_owned(), json!("password"));
         }
@@ -125,24 +124,37 @@ fn schema(field: &Field) -> Value {
 }
 
 /// A form of a page: it answers with a page, or leads to one.
-fn page(form: &PageForm) -> Value {
+fn page(path: &str, names: &[&'static str]) -> Value {
+    let fields: Vec<Field> = names.iter().map(|name| of_page(name)).collect();
+    let name = path.replace(['/', '-'], "_");
     let mut all = json!({
         "tags": ["account pages"],
-        "summary": form.summary,
-        "operationId": form.id,
-        "requestBody": body("application/x-www-form-urlencoded", form.fields),
+        "summary": format!("The form of the page {path}"),
+        "operationId": format!("page{name}"),
         "responses": {
+            "200": {"description": "A page that says what was done.", "content": {"text/html": {}}},
             "303": {"description": "It is done: the next page."},
-            "422": {"description": "The page again, with what is wrong.", "content": {"text/html": {}}},
+            "4XX": {"description": "The page again, with what is wrong.", "content": {"text/html": {}}},
             "503": unavailable("text/html"),
         },
     });
-    if form.is_own
-        && let Some(members) = all.as_object_mut()
-    {
+    let Some(members) = all.as_object_mut() else { return all };
+    if !fields.is_empty() {
+        members.insert("requestBody".to_owned(), body("application/x-www-form-urlencoded", &fields));
+    }
+    if path.starts_with("/account") || path == "/logout" {
         members.insert("security".to_owned(), json!([{COOKIE: []}]));
     }
     all
+}
+
+/// A field of a page's form, by its name.
+fn of_page(name: &'static str) -> Field {
+    match name {
+        "email" => operations::field(name, Kind::Address, operations::ADDRESS),
+        "next" => operations::optional(name, Kind::Text, 2048),
+        _ => operations::field(name, Kind::Secret, operations::PASSWORD),
+    }
 }
 
 fn unavailable(kind: &str) -> Value {

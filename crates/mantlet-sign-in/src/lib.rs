@@ -23,7 +23,6 @@ mod document;
 mod faults;
 mod fields;
 mod form;
-mod forms;
 mod operations;
 mod pages;
 

@@ -84,8 +84,8 @@ pub(crate) struct Operation {
 pub(crate) const ADDRESS: usize = 320;
 /// Of a password: which lengths may be chosen is the policy's, this is where reading stops.
 pub(crate) const PASSWORD: usize = 4096;
-pub(crate) const TOKEN: usize = 4096;
-pub(crate) const CODE: usize = 64;
+const TOKEN: usize = 4096;
+const CODE: usize = 64;
 
 pub(crate) const fn field(name: &'static str, kind: Kind, most: usize) -> Field {
     Field { name, kind, most, is_required: true }
@@ -354,7 +354,7 @@ impl Operation {
 
 /// The operations of a path below that of the accounts, or of one that is well known.
 pub(crate) fn at(path: &str) -> impl Iterator<Item = &'static Operation> {
-    let is_it = |known: &str| match known.split_once("{id}") {
+    let is_it = move |known: &str| match known.split_once("{id}") {
         Some((before, _)) => path.strip_prefix(before).is_some_and(|id| !id.is_empty() && !id.contains('/')),
         None => known == path,
     };

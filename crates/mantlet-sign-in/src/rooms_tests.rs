@@ -12,10 +12,11 @@ const HOUSES: [House; 2] = [
         folder: &[],
         floors: &[
             &["asked", "form", "operations"],
-            &["cookie", "faults", "fields", "forms"],
+            &["cookie", "faults", "fields"],
             &["answers"],
             &["callers"],
-            &["api", "pages", "document"],
+            &["api", "pages"],
+            &["document"],
         ],
         imports: 15,
     },

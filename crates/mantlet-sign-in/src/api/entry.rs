@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use mantlet_accounts::accounts::{LoggedIn, Login, Registration, Wants};
 use serde_json::json;
 
-use super::{Call, shown};
+use super::{Call, of_account, of_address, of_session, shown};
 use crate::{
     answers::{Stop, detail, json, unauthorized, weak},
     asked::{Answer, What},
@@ -21,7 +21,7 @@ pub(super) async fn register(call: &Call<'_>) -> Result<Answer, Stop> {
     Ok(match registered {
         Registration::Mailed => {
             detail(StatusCode::ACCEPTED, "A mail is on its way to this address. It says how to go on.")
-                .telling(call.of_address(What::Registered, address.as_written()))
+                .telling(of_address(What::Registered, address.as_written()))
         }
         Registration::Weak(why) => weak("password", &why),
     })
@@ -32,7 +32,7 @@ pub(super) async fn login(call: &Call<'_>) -> Result<Answer, Stop> {
     let wants = Wants { tokens: false, device: call.asked.device().to_owned(), scope: String::new() };
     let login =
         call.sign_in.accounts.log_in(call.now, &address, &call.fields.secret("password"), &wants).await?;
-    let refused = call.of_address(What::LoginRefused, address.as_written());
+    let refused = of_address(What::LoginRefused, address.as_written());
     Ok(match login {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::SecondFactor(ticket) => json(
@@ -55,7 +55,7 @@ pub(super) async fn login(call: &Call<'_>) -> Result<Answer, Stop> {
 
 pub(super) async fn second_factor(call: &Call<'_>) -> Result<Answer, Stop> {
     let (ticket, code) = (call.fields.secret("mfa_token"), call.fields.secret("code"));
-    let event = call.of_account(What::LoginRefused, None);
+    let event = of_account(What::LoginRefused, None);
     Ok(match call.sign_in.accounts.second_factor(call.now, &ticket, &code).await? {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::Locked => locked().telling(event),
@@ -74,14 +74,15 @@ async fn given(call: &Call<'_>, logged_in: LoggedIn) -> Result<Answer, Stop> {
         // A login that has begun with tokens ends with them.
         accounts.log_out(call.now, &session.account, &session.id).await?;
         return Ok(unauthorized("The `mfa_token` is of a login that ends at the token endpoint.")
-            .telling(call.of_session(What::LoginRefused, session)));
+            .telling(of_session(What::LoginRefused, session)));
     };
     let Some(summary) = accounts.summary(&session.account).await? else {
-        return Ok(unauthorized("Incorrect username or password")
-            .telling(call.of_session(What::LoginRefused, session)));
+        return Ok(
+            unauthorized("Incorrect username or password").telling(of_session(What::LoginRefused, session))
+        );
     };
     let header = cookie::set(call.asked, cookie, accounts.limits());
     Ok(json(StatusCode::OK, &shown(&summary, session))
         .with(header::SET_COOKIE, header)
-        .telling(call.of_session(What::LoggedIn, session)))
+        .telling(of_session(What::LoggedIn, session)))
 }

@@ -3,40 +3,40 @@
 use http::StatusCode;
 use mantlet_accounts::accounts::PasswordChange;
 
-use super::Call;
+use super::{Call, of_account, of_address};
 use crate::{
     answers::{Stop, detail, weak},
     asked::{Answer, What},
 };
 
 /// What a link that is not good is answered with.
-fn ended(call: &Call<'_>) -> Answer {
+fn ended() -> Answer {
     detail(StatusCode::BAD_REQUEST, "The link is not good any more. Ask for a new one.")
-        .telling(call.of_account(What::Refused, None))
+        .telling(of_account(What::Refused, None))
 }
 
 /// The answer to a link: what it did, if it was good.
-fn done(call: &Call<'_>, account: Option<String>, (what, said): (What, &str)) -> Answer {
+fn done(account: Option<String>, (what, said): (What, &str)) -> Answer {
     match account {
-        Some(_) => detail(StatusCode::OK, said).telling(call.of_account(what, account)),
-        None => ended(call),
+        Some(_) => detail(StatusCode::OK, said).telling(of_account(what, account)),
+        None => ended(),
     }
 }
 
 pub(super) async fn verify(call: &Call<'_>) -> Result<Answer, Stop> {
     let account = call.sign_in.accounts.verify(call.now, &call.fields.secret("token")).await?;
-    Ok(done(call, account, (What::Verified, "The address is verified. Log in now.")))
+    Ok(done(account, (What::Verified, "The address is verified. Log in now.")))
 }
 
 pub(super) async fn confirm(call: &Call<'_>) -> Result<Answer, Stop> {
     let account = call.sign_in.accounts.confirm_address(call.now, &call.fields.secret("token")).await?;
-    Ok(done(call, account, (What::AddressChanged, "The address is changed. Log in with the new one.")))
+    Ok(done(account, (What::AddressChanged, "The address is changed. Log in with the new one.")))
 }
 
 pub(super) async fn undo(call: &Call<'_>) -> Result<Answer, Stop> {
     let account = call.sign_in.accounts.undo_address(call.now, &call.fields.secret("token")).await?;
     let said = "The old address is back. A mail with a link to set a new password is on its way to it.";
-    Ok(done(call, account, (What::AddressRestored, said)))
+    Ok(done(account, (What::AddressRestored, said)))
 }
 
 pub(super) async fn request_reset(call: &Call<'_>) -> Result<Answer, Stop> {
@@ -46,7 +46,7 @@ pub(super) async fn request_reset(call: &Call<'_>) -> Result<Answer, Stop> {
         StatusCode::ACCEPTED,
         "If this address has an account, a mail with a link is on its way to it.",
     )
-    .telling(call.of_address(What::ResetAsked, address.as_written())))
+    .telling(of_address(What::ResetAsked, address.as_written())))
 }
 
 pub(super) async fn reset(call: &Call<'_>) -> Result<Answer, Stop> {
@@ -56,9 +56,9 @@ pub(super) async fn reset(call: &Call<'_>) -> Result<Answer, Stop> {
     Ok(match call.sign_in.accounts.reset(call.now, &token, &new).await? {
         PasswordChange::Changed => {
             detail(StatusCode::OK, "The password is set, and all sessions have ended. Log in now.")
-                .telling(call.of_account(What::PasswordReset, account))
+                .telling(of_account(What::PasswordReset, account))
         }
         PasswordChange::Weak(why) => weak("password", &why),
-        PasswordChange::Refused => ended(call),
+        PasswordChange::Refused => ended(),
     })
 }

@@ -135,22 +135,20 @@ fn read(asked: &Asked, operation: &Operation) -> Result<Fields, Stop> {
     })
 }
 
-impl Call<'_> {
-    /// An event about a session.
-    fn of_session(&self, what: Happened, session: &Session) -> Event {
-        let (account, session) = (Some(session.account.clone()), Some(session.id.clone()));
-        Event { what, account, address: None, session }
-    }
+/// An event about a session.
+fn of_session(what: Happened, session: &Session) -> Event {
+    let (account, session) = (Some(session.account.clone()), Some(session.id.clone()));
+    Event { what, account, address: None, session }
+}
 
-    /// An event about an address that the client has named.
-    fn of_address(&self, what: Happened, address: &str) -> Event {
-        Event { what, account: None, address: Some(address.to_owned()), session: None }
-    }
+/// An event about an address that the client has named.
+fn of_address(what: Happened, address: &str) -> Event {
+    Event { what, account: None, address: Some(address.to_owned()), session: None }
+}
 
-    /// An event about an account, by a link.
-    fn of_account(&self, what: Happened, account: Option<String>) -> Event {
-        Event { what, account, address: None, session: None }
-    }
+/// An event about an account, by a link.
+fn of_account(what: Happened, account: Option<String>) -> Event {
+    Event { what, account, address: None, session: None }
 }
 
 /// An account, as its owner sees it.

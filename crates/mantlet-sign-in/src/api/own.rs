@@ -8,7 +8,7 @@ use mantlet_accounts::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, shown};
+use super::{Call, of_session, shown};
 use crate::{
     answers::{Stop, detail, empty, json, unauthorized, weak},
     asked::{Answer, What as Happened},
@@ -37,7 +37,7 @@ pub(super) async fn run(call: &Call<'_>, what: What, session: &Session, path: &s
         What::Close => {
             let password = call.fields.secret("password");
             let is_closed = call.sign_in.accounts.close(call.now, &session.account, &password).await?;
-            Ok(if is_closed { gone(call, session, Happened::Closed) } else { wrong_password(call, session) })
+            Ok(if is_closed { gone(call, session, Happened::Closed) } else { wrong_password(session) })
         }
         // The others need no session, and are not asked for here.
         _ => Ok(detail(StatusCode::NOT_FOUND, "Not Found")),
@@ -48,15 +48,15 @@ pub(super) async fn run(call: &Call<'_>, what: What, session: &Session, path: &s
 fn gone(call: &Call<'_>, session: &Session, what: Happened) -> Answer {
     empty(StatusCode::NO_CONTENT)
         .with(header::SET_COOKIE, cookie::clear(call.asked))
-        .telling(call.of_session(what, session))
+        .telling(of_session(what, session))
 }
 
-fn wrong(call: &Call<'_>, session: &Session, said: &str) -> Answer {
-    detail(StatusCode::BAD_REQUEST, said).telling(call.of_session(Happened::Refused, session))
+fn wrong(session: &Session, said: &str) -> Answer {
+    detail(StatusCode::BAD_REQUEST, said).telling(of_session(Happened::Refused, session))
 }
 
-fn wrong_password(call: &Call<'_>, session: &Session) -> Answer {
-    wrong(call, session, "The password is wrong.")
+fn wrong_password(session: &Session) -> Answer {
+    wrong(session, "The password is wrong.")
 }
 
 async fn me(call: &Call<'_>, session: &Session) -> Result<Answer, Stop> {
@@ -90,7 +90,7 @@ async fn end_session(call: &Call<'_>, own: &Session, path: &str) -> Result<Answe
     if !is_id || !call.sign_in.accounts.revoke(call.now, &own.account, id).await? {
         return Ok(detail(StatusCode::NOT_FOUND, "This account has no such session."));
     }
-    let mut event = call.of_session(Happened::SessionRevoked, own);
+    let mut event = of_session(Happened::SessionRevoked, own);
     event.session = Some(id.to_owned());
     let answer = empty(StatusCode::NO_CONTENT).telling(event);
     Ok(if id == own.id { answer.with(header::SET_COOKIE, cookie::clear(call.asked)) } else { answer })
@@ -105,10 +105,10 @@ async fn password(call: &Call<'_>, session: &Session) -> Result<Answer, Stop> {
         .await?;
     Ok(match changed {
         PasswordChange::Changed => {
-            empty(StatusCode::NO_CONTENT).telling(call.of_session(Happened::PasswordChanged, session))
+            empty(StatusCode::NO_CONTENT).telling(of_session(Happened::PasswordChanged, session))
         }
         PasswordChange::Weak(why) => weak("new_password", &why),
-        PasswordChange::Refused => wrong_password(call, session),
+        PasswordChange::Refused => wrong_password(session),
     })
 }
 
@@ -118,13 +118,13 @@ async fn email(call: &Call<'_>, session: &Session) -> Result<Answer, Stop> {
     let asked = call.sign_in.accounts.change_address(call.now, &session.account, &password, &new).await?;
     Ok(match asked {
         AddressChange::Mailed => {
-            let mut event = call.of_session(Happened::AddressChangeAsked, session);
+            let mut event = of_session(Happened::AddressChangeAsked, session);
             event.address = Some(new.as_written().to_owned());
             let said =
                 "A mail is on its way to the new address. The change counts once it is confirmed there.";
             detail(StatusCode::ACCEPTED, said).telling(event)
         }
-        AddressChange::Refused => wrong_password(call, session),
+        AddressChange::Refused => wrong_password(session),
     })
 }
 
@@ -140,30 +140,28 @@ async fn factor(call: &Call<'_>, what: What, session: &Session) -> Result<Answer
             FactorChange::Done(made) => {
                 json(StatusCode::OK, &json!({"secret": made.secret.expose(), "url": made.url.expose()}))
             }
-            _ => wrong(call, session, "The password is wrong, or there is a second factor already."),
+            _ => wrong(session, "The password is wrong, or there is a second factor already."),
         },
         What::FactorConfirm => match accounts.confirm_factor(call.now, account, &code).await? {
-            FactorChange::Done(made) => {
-                codes(&made).telling(call.of_session(Happened::SecondFactorOn, session))
-            }
-            _ => wrong(call, session, "The code is wrong, or no second factor waits to be confirmed."),
+            FactorChange::Done(made) => codes(&made).telling(of_session(Happened::SecondFactorOn, session)),
+            _ => wrong(session, "The code is wrong, or no second factor waits to be confirmed."),
         },
         What::FactorRemove => match accounts.remove_factor(call.now, account, &password, &code).await? {
             FactorChange::Done(()) => {
-                empty(StatusCode::NO_CONTENT).telling(call.of_session(Happened::SecondFactorOff, session))
+                empty(StatusCode::NO_CONTENT).telling(of_session(Happened::SecondFactorOff, session))
             }
             FactorChange::Weak(why) => weak("password", &why),
-            FactorChange::Refused => wrong_factor(call, session),
+            FactorChange::Refused => wrong_factor(session),
         },
         _ => match accounts.new_recovery_codes(call.now, account, &password, &code).await? {
             FactorChange::Done(made) => {
-                codes(&made).telling(call.of_session(Happened::RecoveryCodesRenewed, session))
+                codes(&made).telling(of_session(Happened::RecoveryCodesRenewed, session))
             }
-            _ => wrong_factor(call, session),
+            _ => wrong_factor(session),
         },
     })
 }
 
-fn wrong_factor(call: &Call<'_>, session: &Session) -> Answer {
-    wrong(call, session, "The password or the code is wrong, or there is no second factor.")
+fn wrong_factor(session: &Session) -> Answer {
+    wrong(session, "The password or the code is wrong, or there is no second factor.")
 }

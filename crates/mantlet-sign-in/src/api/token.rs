@@ -16,7 +16,7 @@ use mantlet_accounts::{
 };
 use serde_json::{Value, json};
 
-use super::Call;
+use super::{Call, of_account, of_address, of_session};
 use crate::{
     answers::{Stop, empty, json, oauth},
     asked::{Answer, Event, What},
@@ -48,14 +48,15 @@ async fn password(call: &Call<'_>) -> Result<Answer, Stop> {
     let username = call.fields.text("username");
     let refused = || {
         oauth("invalid_grant", "Incorrect username or password")
-            .telling(call.of_address(What::LoginRefused, username))
+            .telling(of_address(What::LoginRefused, username))
     };
     let Some(address) = Address::read(username) else { return Ok(refused()) };
     let asked: Vec<&str> = call.fields.text("scope").split_ascii_whitespace().collect();
     let granted: Vec<&str> = call.sign_in.granted(&asked);
     let wants = Wants { tokens: true, device: call.asked.device().to_owned(), scope: granted.join(" ") };
-    let login = call.sign_in.accounts.log_in(call.now, &address, &call.fields.secret("password"), &wants);
-    Ok(match login.await? {
+    let password = call.fields.secret("password");
+    let login = call.sign_in.accounts.log_in(call.now, &address, &password, &wants).await?;
+    Ok(match login {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::SecondFactor(ticket) => json(
             StatusCode::BAD_REQUEST,
@@ -69,9 +70,9 @@ async fn password(call: &Call<'_>) -> Result<Answer, Stop> {
         ),
         Login::Unverified => {
             oauth("invalid_grant", "The address is not verified. A mail with a new link is on its way")
-                .telling(call.of_address(What::LoginRefused, username))
+                .telling(of_address(What::LoginRefused, username))
         }
-        Login::Locked => locked().telling(call.of_address(What::LoginRefused, username)),
+        Login::Locked => locked().telling(of_address(What::LoginRefused, username)),
         Login::Refused => refused(),
     })
 }
@@ -83,7 +84,7 @@ fn locked() -> Answer {
 async fn second_factor(call: &Call<'_>) -> Result<Answer, Stop> {
     need(call, &["mfa_token", "otp"])?;
     let (ticket, code) = (call.fields.secret("mfa_token"), call.fields.secret("otp"));
-    let event = call.of_account(What::LoginRefused, None);
+    let event = of_account(What::LoginRefused, None);
     Ok(match call.sign_in.accounts.second_factor(call.now, &ticket, &code).await? {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::Locked => locked().telling(event),
@@ -93,17 +94,15 @@ async fn second_factor(call: &Call<'_>) -> Result<Answer, Stop> {
 
 /// The tokens of a login.
 async fn given(call: &Call<'_>, logged_in: LoggedIn) -> Result<Answer, Stop> {
-    let event = call.of_session(What::LoggedIn, &logged_in.session);
-    match tokens(&logged_in) {
-        Some(tokens) => Ok(json(StatusCode::OK, &tokens).telling(event)),
-        None => {
-            // A login that has begun with a cookie ends with one.
-            let session = &logged_in.session;
-            call.sign_in.accounts.log_out(call.now, &session.account, &session.id).await?;
-            Ok(oauth("invalid_grant", "The mfa_token is of a login that ends elsewhere")
-                .telling(call.of_session(What::LoginRefused, session)))
-        }
+    let event = of_session(What::LoggedIn, &logged_in.session);
+    if let Some(tokens) = tokens(&logged_in) {
+        return Ok(json(StatusCode::OK, &tokens).telling(event));
     }
+    // A login that has begun with a cookie ends with one.
+    let session = &logged_in.session;
+    call.sign_in.accounts.log_out(call.now, &session.account, &session.id).await?;
+    Ok(oauth("invalid_grant", "The mfa_token is of a login that ends elsewhere")
+        .telling(of_session(What::LoginRefused, session)))
 }
 
 fn tokens(logged_in: &LoggedIn) -> Option<Value> {
