@@ -7,8 +7,4 @@ mod house;
 mod memory;
 mod open;
 
-pub(crate) use self::{
-    conflict::conflict,
-    house::Accounts,
-    open::{Trouble, open},
-};
+pub(crate) use self::{conflict::conflict, house::Accounts, open::open};

@@ -1,9 +1,9 @@
 //! What the gateway has to know of the configuration.
 
-use std::{sync::Arc, thread::available_parallelism, time::Duration};
+use std::{thread::available_parallelism, time::Duration};
 
-use mantlet_controls::{accounts::Callers, config::Server};
-use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, house::House, traces::Tracer};
+use mantlet_controls::config::Server;
+use mantlet_gateway::{Address, GateConfig, Listen, UpstreamConfig, traces::Tracer};
 
 use super::schema::Config;
 
@@ -16,9 +16,7 @@ impl Config {
         server: Server,
         runs_app: bool,
         tracer: Option<Tracer>,
-        accounts: Option<(Arc<dyn Callers>, Arc<dyn House>)>,
     ) -> GateConfig {
-        let (callers, house) = accounts.unzip();
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         GateConfig {
             listen,
@@ -41,8 +39,8 @@ impl Config {
             // Checked when it was read.
             measures: self.metrics.address().is_ok_and(|address| address.is_some()),
             tracer,
-            callers,
-            house,
+            callers: None,
+            house: None,
             runs_app,
         }
     }

@@ -25,7 +25,7 @@ use crate::{
     app::AppProcess,
     config::{Checked, Config, Reader},
     contract::{
-        Behind, EffectCheck, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
+        Behind, EffectCheck, Found, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
     },
     say::{Failure, say},
     settings::{Loaded, Origin},
@@ -89,17 +89,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    // What was named must be good, or nothing starts; an address may not answer yet, and is not
-    // waited for.
-    let named = match &source {
-        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
-        other => other.read_file(),
-    };
-    let named = match named {
-        Some(Err(Trouble::Broken(why))) => return Err(Failure::new(why)),
-        Some(Err(Trouble::Away(_))) | None => None,
-        Some(Ok(found)) => Some(found),
-    };
+    let named = read_named(&runtime, &source)?;
     let asked = Behind {
         address: address.clone(),
         host: config.host_to_ask(&address),
@@ -125,8 +115,8 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         return Err(Failure::new(why));
     }
     let (tracer, spans) = traces::start(&config, app.is_some())?.unzip();
-    let doors = accounts.as_ref().map(Accounts::doors);
-    let gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some(), tracer, doors);
+    let mut gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some(), tracer);
+    (gate.callers, gate.house) = accounts.as_ref().map(Accounts::doors).unzip();
     let also_listen = gate.also_listen.clone();
     let gate = Gate::start(gate, tls, policy, log.clone(), &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
@@ -171,6 +161,19 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     following.finish();
     writer.finish();
     outcome
+}
+
+/// What was named must be good, or nothing starts; an address may not answer yet, and is not waited for.
+fn read_named(runtime: &tokio::runtime::Runtime, source: &Source) -> Result<Option<Found>, Failure> {
+    let named = match source {
+        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
+        other => other.read_file(),
+    };
+    match named {
+        Some(Err(Trouble::Broken(why))) => Err(Failure::new(why)),
+        Some(Err(Trouble::Away(_))) | None => Ok(None),
+        Some(Ok(found)) => Ok(Some(found)),
+    }
 }
 
 /// Opens the audit log, and ships it where that is configured.
