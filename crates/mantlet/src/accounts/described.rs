@@ -1,18 +1,14 @@
 //! The app's OpenAPI document with the login in it: `/docs` shows "Authorize", and sends the token from then on.
 //!
-//! Everything else of the document stays as it came, byte for byte and in its order.
+//! Everything else of the document says what it said, in its order.
 
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap,
+    de::{self, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{
-    json,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, json};
 
 /// The name of the scheme, as FastAPI would have it.
 const SCHEME: &str = "OAuth2PasswordBearer";
@@ -21,60 +17,98 @@ const OTHER_SCHEME: &str = "MantletAccounts";
 /// The operations of a path.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/// The members of an object, in their order.
-struct Members(Vec<(String, Box<RawValue>)>);
+/// JSON whose objects keep their order, in which `/docs` shows operations.
+#[derive(Debug)]
+enum Node {
+    Object(Vec<(String, Node)>),
+    Array(Vec<Node>),
+    Other(Value),
+}
 
-impl Members {
-    fn of(raw: Option<&RawValue>) -> Option<Self> {
-        match raw {
-            Some(raw) => serde_json::from_str(raw.get()).ok(),
-            None => Some(Self(Vec::new())),
+impl Node {
+    const EMPTY: Self = Self::Object(Vec::new());
+
+    fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(own, _)| own == name).map(|(_, value)| value),
+            _ => None,
         }
     }
 
-    fn get(&self, name: &str) -> Option<&RawValue> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
-    }
-
-    fn set(&mut self, name: &str, value: &impl Serialize) -> Option<()> {
-        let value = to_raw_value(value).ok()?;
-        match self.0.iter_mut().find(|(own, _)| own == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
-        }
-        Some(())
+    /// A member, which is made if it is not there. None if this is not an object.
+    fn member(&mut self, name: &str) -> Option<&mut Self> {
+        let Self::Object(members) = self else { return None };
+        let at = members.iter().position(|(own, _)| own == name).unwrap_or_else(|| {
+            members.push((name.to_owned(), Self::EMPTY));
+            members.len() - 1
+        });
+        members.get_mut(at).map(|(_, value)| value)
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
+            type Value = Node;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                f.write_str("JSON")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(Node::Object(members))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Node, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = sequence.next_element()? {
+                    items.push(item);
+                }
+                Ok(Node::Array(items))
+            }
+
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Node, E> {
+                Ok(Node::Other(v.into()))
+            }
+
+            fn visit_bool<E: de::Error>(self, v: bool) -> Result<Node, E> {
+                Ok(Node::Other(v.into()))
+            }
+
+            fn visit_i64<E: de::Error>(self, v: i64) -> Result<Node, E> {
+                Ok(Node::Other(v.into()))
+            }
+
+            fn visit_u64<E: de::Error>(self, v: u64) -> Result<Node, E> {
+                Ok(Node::Other(v.into()))
+            }
+
+            fn visit_f64<E: de::Error>(self, v: f64) -> Result<Node, E> {
+                Ok(Node::Other(v.into()))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+                Ok(Node::Other(Value::Null))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_any(InOrder)
     }
 }
 
-impl Serialize for Members {
+impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+        match self {
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+            }
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Other(value) => value.serialize(serializer),
         }
-        map.end()
     }
 }
 
@@ -84,51 +118,42 @@ pub(super) fn with_login(
     token_url: &str,
     is_public: impl Fn(&str) -> bool,
 ) -> Option<Vec<u8>> {
-    let mut root: Members = serde_json::from_slice(document).ok()?;
-    let version: String = serde_json::from_str(root.get("openapi")?.get()).ok()?;
-    if !version.starts_with("3.") {
+    let mut root: Node = serde_json::from_slice(document).ok()?;
+    let is_known =
+        matches!(root.get("openapi"), Some(Node::Other(Value::String(version))) if version.starts_with("3."));
+    if !is_known {
         return None;
     }
-    let mut components = Members::of(root.get("components"))?;
-    let mut schemes = Members::of(components.get("securitySchemes"))?;
+    let schemes = root.member("components")?.member("securitySchemes")?;
     let name = if schemes.get(SCHEME).is_some() { OTHER_SCHEME } else { SCHEME };
     let flow = json!({ "type": "oauth2", "flows": { "password": { "scopes": {}, "tokenUrl": token_url } } });
-    schemes.set(name, &flow)?;
-    components.set("securitySchemes", &schemes)?;
-    root.set("components", &components)?;
+    *schemes.member(name)? = Node::Other(flow);
     // What holds for all operations holds for those that say nothing themselves.
     if root.get("security").is_none() {
-        let mut paths = Members::of(root.get("paths"))?;
-        for (path, item) in &mut paths.0 {
+        let Node::Object(paths) = root.member("paths")? else { return None };
+        for (path, item) in paths {
             if !is_public(path) {
-                *item = secured(item, name)?;
+                secure(item, name);
             }
         }
-        root.set("paths", &paths)?;
     }
     serde_json::to_vec(&root).ok()
 }
 
-/// The operations of a path, with the login for those that say nothing of credentials.
-fn secured(item: &RawValue, scheme: &str) -> Option<Box<RawValue>> {
-    let mut item = Members::of(Some(item))?;
-    for (method, operation) in &mut item.0 {
-        if !METHODS.contains(&method.as_str()) {
-            continue;
-        }
-        let mut members = Members::of(Some(operation))?;
-        if members.get("security").is_none() {
-            members.set("security", &json!([{ scheme: [] }]))?;
-            *operation = to_raw_value(&members).ok()?;
+/// Adds the login to the operations of a path that say nothing of credentials.
+fn secure(item: &mut Node, scheme: &str) {
+    let Node::Object(members) = item else { return };
+    for (_, operation) in members.iter_mut().filter(|(name, _)| METHODS.contains(&name.as_str())) {
+        if operation.get("security").is_none()
+            && let Some(security) = operation.member("security")
+        {
+            *security = Node::Other(json!([{ scheme: [] }]));
         }
     }
-    to_raw_value(&item).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn described(document: &str) -> Option<String> {
@@ -139,7 +164,7 @@ mod tests {
     #[test]
     fn operations_that_need_a_login_say_so_and_nothing_else_changes() {
         let text = described(
-            r#"{"openapi":"3.1.0","info":{"title":"O"},"paths":{"/z":{"summary":"s","get":{"x":1e2,"responses":{}},
+            r#"{"openapi":"3.1.0","info":{"title":"O"},"paths":{"/z":{"summary":"s","get":{"x":2.5,"responses":{}},
             "post":{"security":[{"Own":[]}]}},"/health":{"get":{}},"/a":{"get":{}}},"tags":[]}"#,
         )
         .unwrap();
@@ -151,7 +176,7 @@ mod tests {
         assert_eq!(value["paths"]["/health"]["get"], json!({}));
         let flow = &value["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
         assert_eq!(flow["tokenUrl"], "/auth/token");
-        assert!(text.contains(r#""x":1e2,"responses":{}"#), "{text}");
+        assert!(text.contains(r#""x":2.5,"responses":{}"#), "{text}");
         assert!(text.find("/z") < text.find("/health") && text.find("/health") < text.find("/a"), "{text}");
     }
 

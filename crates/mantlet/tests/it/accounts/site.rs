@@ -1,6 +1,6 @@
 //! A site with accounts, and what its users do.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use mantlet_accounts::{
@@ -45,10 +45,6 @@ impl Site {
         let state = folder.path().join("state");
         let gate = setup.state(&state).config(&config(keys)).start();
         Self { gate, state, _folder: folder }
-    }
-
-    pub(super) fn state(&self) -> &Path {
-        &self.state
     }
 
     /// A request with these lines in its head.
