@@ -14,7 +14,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use mantlet_controls::config::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,6 +33,9 @@ const SIGNS: Duration = Duration::from_hours(90 * 24);
 const AHEAD: Duration = DAY;
 /// For how long an old key is published beyond the end of its last token: clocks differ.
 const BEYOND: Duration = Duration::from_mins(5);
+
+/// What an access token is, apart from all other tokens (RFC 9068 section 2.1).
+const TYPE: &str = "at+jwt";
 
 /// What tokens say of where they come from.
 #[derive(Debug, Clone)]
@@ -131,21 +134,49 @@ pub(crate) async fn maintain(store: &Store, keys: &SealingKeys, now: Timestamp) 
 /// The public keys, as JSON: those that sign, those that will, and those whose tokens have not all ended.
 pub(crate) async fn jwks(store: &Store, now: Timestamp, lifetime: Duration) -> Result<String, Fault> {
     let all = load(store).await?;
-    let is_needed = |key: &&Key| {
-        let successor =
-            all.iter().filter(|other| other.active_from > key.active_from).map(|other| other.active_from);
-        successor.min().is_none_or(|until| {
-            until.saturating_add(span_millis(lifetime)).saturating_add(span_millis(BEYOND)) > millis(now)
-        })
-    };
-    let keys: Vec<_> = all
-        .iter()
-        .filter(is_needed)
+    let keys: Vec<_> = needed(&all, now, lifetime)
         .map(|Key { id, x, y, .. }| {
             json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": id, "x": x, "y": y})
         })
         .collect();
     Ok(json!({ "keys": keys }).to_string())
+}
+
+/// The keys of which a token may be good at a time.
+fn needed(all: &[Key], now: Timestamp, lifetime: Duration) -> impl Iterator<Item = &Key> {
+    all.iter().filter(move |key| {
+        let successor =
+            all.iter().filter(|other| other.active_from > key.active_from).map(|other| other.active_from);
+        successor.min().is_none_or(|until| {
+            until.saturating_add(span_millis(lifetime)).saturating_add(span_millis(BEYOND)) > millis(now)
+        })
+    })
+}
+
+/// What an access token says, if it is one of ours, was not changed, and has not ended. Whether its session goes on is not
+/// judged here.
+pub(crate) async fn verify(
+    store: &Store,
+    now: Timestamp,
+    issuer: &Issuer,
+    token: &str,
+) -> Result<Option<Claims>, Fault> {
+    // What is not of our making is not worth a statement.
+    let Ok(header) = jsonwebtoken::decode_header(token) else { return Ok(None) };
+    let is_ours = header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE))
+        && header.alg == Algorithm::ES256;
+    let Some(id) = header.kid.filter(|_| is_ours) else { return Ok(None) };
+    let all = load(store).await?;
+    let Some(key) = needed(&all, now, issuer.lifetime).find(|key| key.id == id) else { return Ok(None) };
+    let key = DecodingKey::from_ec_components(&key.x, &key.y)
+        .map_err(|_| Fault::Corrupt("a key that signs tokens"))?;
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.set_issuer(&[&issuer.issuer]);
+    validation.set_audience(&[&issuer.audience]);
+    // The time is the one that was handed in.
+    validation.validate_exp = false;
+    let Ok(token) = jsonwebtoken::decode::<Claims>(token, &key, &validation) else { return Ok(None) };
+    Ok(Some(token.claims).filter(|claims| claims.exp > now.as_second()))
 }
 
 /// An access token for a session.
@@ -163,7 +194,7 @@ pub(crate) async fn issue(
     let Key { id, sealed, .. } = key.ok_or(Fault::Corrupt("no key that signs tokens"))?;
     let document = keys.open(&format!("signing key {id}"), sealed)?;
     let mut header = Header::new(Algorithm::ES256);
-    header.typ = Some("at+jwt".to_owned());
+    header.typ = Some(TYPE.to_owned());
     header.kid = Some(id.clone());
     let iat = now.as_second();
     let claims = Claims {

@@ -61,6 +61,7 @@ pub mod layer;
 
 pub mod pipeline;
 
+pub mod accounts;
 pub mod api_keys;
 pub mod authentication;
 pub mod authorization;

@@ -237,7 +237,7 @@ reasons! {
     /// one.
     ApiKeyOfAnotherEnvironment = "api-key-of-another-environment", UNAUTHORIZED, [keeps_open, for_pages],
         "Invalid API key";
-    /// The request has no credential, and `api-keys.required` or a rule of `[authorization]` demands one.
+    /// The request has no credential, and `api-keys.required`, a rule of `[authorization]` or `[accounts]` demands one.
     CredentialsMissing = "credentials-missing", UNAUTHORIZED, [keeps_open, for_pages],
         "Not authenticated";
     // The detail of FastAPI's own tutorial.
@@ -247,6 +247,10 @@ reasons! {
     /// The issuer of the token (`[[issuer]]`) does not answer, so its key is not known.
     IssuerUnavailable = "issuer-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
         "The token cannot be verified at the moment; try again shortly";
+    /// Whether a session or an access token of `[accounts]` is good cannot be known, because the database of the accounts
+    /// does not answer, or the page or operation of the accounts did not answer in time.
+    AccountsUnavailable = "accounts-unavailable", SERVICE_UNAVAILABLE, [keeps_open, for_pages, unseen],
+        "Accounts cannot be looked up at the moment; try again shortly";
     /// The logout token of an issuer (OIDC Back-Channel Logout) is not valid.
     LogoutInvalid = "logout-invalid", BAD_REQUEST, [keeps_open],
         "The logout token is not valid";
@@ -542,6 +546,7 @@ mod tests {
         "credentials-missing",
         "token-invalid",
         "issuer-unavailable",
+        "accounts-unavailable",
         "logout-invalid",
         "dpop-required",
         "dpop-key-mismatch",

@@ -15,6 +15,7 @@
 //! | `sessions`, `keys`, `refresh_tokens` | where sessions, API keys and refresh tokens are kept beyond this process |
 //! | `store` | counters, sessions, API keys and refresh tokens that several gates share |
 //! | `wire`, `guests`, `request_body`, `connection_state` | what a connection is made of: strict bytes, its place, a body, its state |
+//! | [`house`] | what answers requests for the accounts beside the app |
 //! | [`app_events`] | hears the app's own events |
 //! | [`traces`] | spans of requests, for an OpenTelemetry collector |
 //! | [`fetch`] | asks a server one question |
@@ -45,6 +46,7 @@ pub mod audit_log;
 mod condition_files;
 pub mod evidence_file;
 mod guests;
+pub mod house;
 pub mod key_file;
 pub mod quota_file;
 pub mod refresh_file;

@@ -31,6 +31,7 @@ const HOUSES: [House; 6] = [
                 "refresh_file",
                 "wire",
                 "guests",
+                "house",
                 "request_body",
                 "traces",
             ],
@@ -46,7 +47,11 @@ const HOUSES: [House; 6] = [
     },
     House {
         folder: &["admin"],
-        floors: &[&["socket", "trouble"], &["bans", "keys", "quotas", "sessions"], &["client", "server"]],
+        floors: &[
+            &["socket", "trouble"],
+            &["accounts", "bans", "keys", "quotas", "sessions"],
+            &["client", "server"],
+        ],
         imports: 6,
     },
     House {

@@ -10,14 +10,15 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mantlet_controls::{
-    Policy, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client, refresh_tokens,
-    throttle::Store,
+    Policy, accounts::Callers, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client,
+    refresh_tokens, throttle::Store,
 };
 
 use crate::{
     app::{Upstream, UpstreamConfig},
     audit_log::AuditLog,
     guests::Guests,
+    house::House,
     issuers::Issuers,
     keys::KeptKeys,
     listener::Listen,
@@ -51,6 +52,10 @@ pub struct GateConfig {
     pub measures: bool,
     /// What becomes of requests that are recorded as traces.
     pub tracer: Option<Tracer>,
+    /// Who has accounts beside the app, if there are any.
+    pub callers: Option<Arc<dyn Callers>>,
+    /// What answers requests for the accounts.
+    pub house: Option<Arc<dyn House>>,
     /// Whether the app is ours to run, so that [`Gate::app_started`](crate::Gate::app_started) is called.
     pub runs_app: bool,
 }

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Throttles(ThrottlesArguments),
     /// Make, list and revoke API keys
     Keys(KeysArguments),
+    /// List, disable, export, delete and import the accounts that Mantlet keeps
+    Accounts(AccountsArguments),
     /// List and revoke sessions
     Sessions(SessionsArguments),
     /// Show whose objects are, by proposed rules and by traffic, and accept a rule
@@ -364,6 +366,74 @@ pub(crate) struct ThrottlesArguments {
     /// Suggest limits, as TOML, from audit files with records of use; `-` is standard input
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["app", "openapi", "python"])]
     pub(crate) from: Vec<PathBuf>,
+}
+
+/// List, disable, export, delete and import the accounts that Mantlet keeps
+///
+/// The database is asked, whether a Mantlet runs or not. What is done here is in force within a second.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mantlet accounts list
+  mantlet accounts show ada@example.com
+  mantlet accounts disable ada@example.com
+  mantlet accounts export ada@example.com > ada.json
+  mantlet accounts import accounts.jsonl")]
+pub(crate) struct AccountsArguments {
+    #[command(subcommand)]
+    pub(crate) action: AccountsAction,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsAction {
+    /// List accounts, the oldest first
+    List {
+        /// Begin after the account with this id
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+        /// How many to list
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        most: u32,
+    },
+    /// Show an account and its sessions
+    Show {
+        /// Its address or its id
+        account: String,
+    },
+    /// Disable an account: its sessions end, and there is no login
+    Disable {
+        /// Its address or its id
+        account: String,
+    },
+    /// Enable an account again. Its sessions stay ended
+    Enable {
+        /// Its address or its id
+        account: String,
+    },
+    /// Print all that is kept of an account, as JSON
+    Export {
+        /// Its address or its id
+        account: String,
+    },
+    /// Delete an account and all that is kept of it
+    Delete {
+        /// Its id, which `mantlet accounts show` prints
+        id: String,
+    },
+    /// Import accounts with their hashes of passwords, one JSON object a line
+    Import {
+        /// The file; `-` for standard input
+        file: PathBuf,
+    },
+    /// Make a list of passwords that are refused, for `blocklist`
+    Blocklist {
+        /// The file to make
+        output: PathBuf,
+        /// Files with a password or a SHA-1 in hexadecimal digits on each line
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Make, list and revoke API keys

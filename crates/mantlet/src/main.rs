@@ -1,5 +1,6 @@
 //! The `mantlet` command.
 
+mod accounts;
 mod app;
 mod cli;
 mod command;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Quotas(arguments) => command::quotas::quotas(&arguments),
         Command::Sessions(arguments) => command::sessions::sessions(&arguments),
         Command::Objects(arguments) => command::objects::objects(&arguments),
+        Command::Accounts(arguments) => command::accounts::accounts(&arguments),
         Command::Keys(arguments) => command::keys::keys(&arguments),
         Command::Bans(arguments) => command::bans::bans(&arguments),
         Command::Open(arguments) => command::open::open(&arguments),

@@ -18,7 +18,7 @@ const HOUSES: [House; 8] = [
             &["say", "settings"],
             &["state", "cli"],
             &["config"],
-            &["app"],
+            &["accounts", "app"],
             &["contract"],
             &["operate"],
             &["command"],
@@ -51,7 +51,10 @@ const HOUSES: [House; 8] = [
                 "issuer_material",
                 "socket_path",
             ],
-            &["admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls", "traces"],
+            &[
+                "accounts", "admin", "app", "audit", "metrics", "secrets", "shutdown", "store", "tls",
+                "traces",
+            ],
             &["schema"],
             &["places"],
             &["gate", "read"],
@@ -94,6 +97,7 @@ const HOUSES: [House; 8] = [
         floors: &[
             &["agreement", "ask", "describe", "suggest"],
             &[
+                "accounts",
                 "audit",
                 "bans",
                 "check",

@@ -13,7 +13,7 @@ use crate::{
     sessions::{self, Begin, End, Kind, Refreshed, Reuse, Session},
     store::Change,
     time::millis,
-    tokens,
+    tokens::{self, Claims},
     totp::{self, Shown},
 };
 
@@ -257,6 +257,39 @@ impl Accounts {
         let is_ended = sessions::end(&mut change, now, &row.id, session, why).await?;
         change.commit().await?;
         Ok(is_ended)
+    }
+
+    /// What an access token says, and its session, if both are good: the token is ours and has not ended, and its session goes
+    /// on in the epoch that it names.
+    pub async fn verify_token(
+        &self,
+        now: Timestamp,
+        token: &str,
+    ) -> Result<Option<(Claims, Session)>, Fault> {
+        let claims = tokens::verify(&self.store, now, &self.settings.issuer, token).await?;
+        let Some(claims) = claims else { return Ok(None) };
+        let session = self.session_by_id(now, &claims.sid).await?;
+        let session = session.filter(|session| session.account == claims.sub && session.epoch == claims.ver);
+        Ok(session.map(|session| (claims, session)))
+    }
+
+    /// Gives a refresh token up, or an access token (RFC 7009): its session ends. The account and the session; nothing if
+    /// there is none, or if it has ended.
+    pub async fn give_up(
+        &self,
+        now: Timestamp,
+        token: &Secret<String>,
+    ) -> Result<Option<(String, String)>, Fault> {
+        let found = match sessions::owner(&self.store, token).await? {
+            Some((session, account)) => Some((account, session)),
+            None => self
+                .verify_token(now, token.expose())
+                .await?
+                .map(|(_, session)| (session.account, session.id)),
+        };
+        let Some((account, session)) = found else { return Ok(None) };
+        let is_ended = self.log_out(now, &account, &session).await?;
+        Ok(is_ended.then_some((account, session)))
     }
 
     /// Ends all sessions of an account, but the one that is named. How many those were.

@@ -133,6 +133,16 @@ impl Accounts {
         self.sweep(now).await
     }
 
+    /// What access tokens say of where they come from.
+    pub fn issuer(&self) -> &Issuer {
+        &self.settings.issuer
+    }
+
+    /// How long sessions last.
+    pub fn limits(&self) -> Limits {
+        self.settings.sessions
+    }
+
     /// Ends all connections to the database.
     pub async fn close_store(&self) {
         self.store.close().await;

@@ -73,6 +73,15 @@ impl Accounts {
         change.commit().await
     }
 
+    /// The account of a link to set a new password, if the link is good. It is not used up.
+    pub async fn account_of_reset(
+        &self,
+        now: Timestamp,
+        token: &Secret<String>,
+    ) -> Result<Option<String>, Fault> {
+        Ok(links::find(&self.store, now, Purpose::Reset, token).await?.map(|link| link.account))
+    }
+
     /// Sets a new password with the token of a mail. All sessions end. The address is verified by it.
     pub async fn reset(
         &self,

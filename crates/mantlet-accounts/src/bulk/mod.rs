@@ -74,6 +74,15 @@ impl Accounts {
         row.as_ref().map(summary).transpose()
     }
 
+    /// An account.
+    pub async fn summary(&self, account: &str) -> Result<Option<Summary>, Fault> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SUMMARY} WHERE a.id = $1")))
+            .bind(account)
+            .fetch_optional(self.store.reader())
+            .await?;
+        row.as_ref().map(summary).transpose()
+    }
+
     /// All that is kept of an account, as JSON, in one reading. Secrets are named and not shown: hashes, digests and keys are
     /// of no use to their owner, and of use to a thief of the export.
     pub async fn export(&self, account: &str) -> Result<Option<Value>, Fault> {

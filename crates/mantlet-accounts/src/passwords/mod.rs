@@ -72,6 +72,11 @@ impl Passwords {
         Ok(Self { pool: Pool::start()?, cost, policy, lists, decoys })
     }
 
+    /// Which passwords may be chosen.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Judges a password that is to become the one of an account. It takes microseconds.
     pub fn judge(
         &self,

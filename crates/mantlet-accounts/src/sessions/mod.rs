@@ -19,11 +19,11 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 
 pub use self::refresh::Reuse;
-pub(crate) use self::refresh::{Refreshed, open_tokens, refresh};
+pub(crate) use self::refresh::{Refreshed, open_tokens, owner, refresh};
 use crate::{
     Fault, opaque,
     store::{Change, Store, get},
-    time::{age, millis, of_millis},
+    time::{after, age, millis, of_millis},
 };
 
 /// How often it is written down that a session is used.
@@ -43,6 +43,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { idle: Duration::from_hours(14 * 24), absolute: Duration::from_hours(90 * 24) }
+    }
+}
+
+impl Limits {
+    /// When a session ends that is not used any more.
+    pub fn end_of(&self, session: &Session) -> Timestamp {
+        of_millis(after(session.seen, self.idle).min(after(session.created, self.absolute)))
     }
 }
 

@@ -132,6 +132,16 @@ pub(crate) async fn open_tokens(
     Ok((session, token.text))
 }
 
+/// The session of a refresh token, old or new, and its account. Only who has held a token of it knows by what it is found.
+pub(crate) async fn owner(store: &Store, token: &Secret<String>) -> Result<Option<(String, String)>, Fault> {
+    let Some(token) = Token::read(token) else { return Ok(None) };
+    let row = sqlx::query("SELECT id, account FROM sessions WHERE secret = $1 AND kind = 'tokens'")
+        .bind(digest(&token.selector[..]))
+        .fetch_optional(store.reader())
+        .await?;
+    row.map(|row| Ok((get(&row, "id")?, get(&row, "account")?))).transpose()
+}
+
 /// What is known of the tokens of a session.
 struct Row {
     session: Session,

@@ -91,6 +91,12 @@ impl Home {
         open(&self.database, SealingKeys::of_file(&self.key_file()).unwrap(), CHEAP, now).await
     }
 
+    pub(crate) async fn open_with(&self, settings: Settings) -> Accounts {
+        let passwords = Passwords::start(CHEAP, Policy::default(), Vec::new()).unwrap();
+        let keys = SealingKeys::of_file(&self.key_file()).unwrap();
+        Accounts::open(&self.database, keys, passwords, settings, now()).await.unwrap()
+    }
+
     /// The database itself, for what only it can tell.
     pub(crate) async fn raw(&self) -> AnyPool {
         let url = match &self.database {

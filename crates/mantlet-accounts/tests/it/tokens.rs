@@ -1,5 +1,6 @@
 //! Access tokens and the keys that sign them.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
     jwk::{JwkSet, ThumbprintHash},
@@ -50,6 +51,62 @@ fn a_token_says_who_by_which_session_and_is_verified_by_the_published_keys() {
         let sealed = home.ask("SELECT sealed FROM signing_keys").await;
         let sealed: String = sqlx::Row::get(&sealed[0], 0);
         assert!(sealed.len() > 100 && sealed.contains('.'), "{sealed}");
+    });
+}
+
+#[test]
+fn a_token_is_good_for_its_lifetime_its_issuer_and_its_session() {
+    on_both(async |home| {
+        let accounts = home.open().await;
+        person(&accounts, "ada@example.com").await;
+        let phone = logged_in(&accounts, now(), "ada@example.com", true).await;
+        let access = phone.tokens.unwrap().access;
+        let good = async |at: i64, token: &str| {
+            let found = accounts.verify_token(later(at), token).await.unwrap();
+            found.map(|(claims, session)| (claims.sid, session.id))
+        };
+        let (sid, id) = good(599, access.expose()).await.unwrap();
+        assert_eq!((&sid, &id), (&phone.session.id, &phone.session.id));
+        assert_eq!(good(600, access.expose()).await, None, "it has ended");
+        let mut parts: Vec<String> = access.expose().split('.').map(str::to_owned).collect();
+        let (header, claims) = (parts[0].clone(), parts[1].clone());
+        let encoded = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let decoded = |part: &str| -> serde_json::Value {
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        // Nothing of it can be changed: neither what it says, nor how it is signed.
+        let mut other = decoded(&claims);
+        other["exp"] = (later(3600).as_second()).into();
+        for (part, value) in [
+            (1, encoded(other)),
+            (0, encoded(serde_json::json!({"alg": "none", "typ": "at+jwt", "kid": decoded(&header)["kid"]}))),
+            (0, encoded(serde_json::json!({"alg": "ES256", "typ": "JWT", "kid": decoded(&header)["kid"]}))),
+            (0, encoded(serde_json::json!({"alg": "ES256", "typ": "at+jwt", "kid": "another"}))),
+            (2, String::new()),
+        ] {
+            let whole = std::mem::replace(&mut parts[part], value);
+            assert_eq!(good(0, &parts.join(".")).await, None, "part {part}");
+            parts[part] = whole;
+        }
+        for other in ["", "a.b.c", "..", "mr_abc"] {
+            assert_eq!(good(0, other).await, None, "{other}");
+        }
+        // Another issuer with the same keys.
+        let mut settings = mantlet_accounts::accounts::Settings::new("Orchard", "https://other.example");
+        settings.issuer.audience = "https://orchard.example".to_owned();
+        let elsewhere = home.open_with(settings).await;
+        assert!(elsewhere.verify_token(now(), access.expose()).await.unwrap().is_none());
+        // Its session ends.
+        let given_up = accounts.give_up(later(1), &access).await.unwrap();
+        assert_eq!(given_up, Some((phone.session.account.clone(), phone.session.id.clone())));
+        assert_eq!(good(1, access.expose()).await, None);
+        assert_eq!(accounts.give_up(later(1), &access).await.unwrap(), None, "once");
+        // Of any refresh token that it has had.
+        let phone = logged_in(&accounts, now(), "ada@example.com", true).await;
+        let first = phone.tokens.unwrap().refresh;
+        let next = accounts.refresh(later(1), &first).await.unwrap().good().unwrap().tokens.unwrap();
+        assert!(accounts.give_up(later(2), &first).await.unwrap().is_some());
+        assert!(accounts.refresh(later(2), &next.refresh).await.unwrap().good().is_none());
     });
 }
 

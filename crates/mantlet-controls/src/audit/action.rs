@@ -26,6 +26,16 @@ pub const ACTIONS: &[&str] = &[
     "password-reset-requested",
     "account-created",
     "token-refreshed",
+    "registration-requested",
+    "account-verified",
+    "account-closed",
+    "account-action-refused",
+    "address-change-requested",
+    "address-changed",
+    "address-restored",
+    "second-factor-added",
+    "second-factor-removed",
+    "recovery-codes-renewed",
     "request-recorded",
     "operator-acted",
     "configuration-changed",
@@ -131,6 +141,23 @@ impl Record {
             outcome: Some(outcome),
             object: object_of(call),
             ..Self::plain(call, Reason::InternalError)
+        }
+    }
+
+    /// The record of what has happened to an account that Mantlet keeps.
+    pub fn of_account(
+        call: &Call,
+        code: &'static str,
+        outcome: Outcome,
+        status: u16,
+        (account, address, session): (Option<String>, Option<&str>, Option<u64>),
+    ) -> Self {
+        let plain = Self::of_action(call, code, outcome, Some(status));
+        Self {
+            account: address.and_then(hash_of_account),
+            user: account.or(plain.user),
+            session: session.map(short).or(plain.session),
+            ..plain
         }
     }
 

@@ -89,6 +89,8 @@ pub struct Call {
     pub path: CanonicalPath,
     /// The place in the app that the path leads to, however it is spelled.
     pub(crate) place: Place,
+    /// It is for the accounts that Mantlet keeps, and never reaches the app.
+    pub is_for_accounts: bool,
     /// It asks for a WebSocket ([`wants_websocket`]).
     pub(crate) opens_websocket: bool,
     /// The route of the app's contract, if one is known.

@@ -12,7 +12,7 @@ use std::{ops::Range, sync::Arc};
 
 use http::Method;
 use mantlet_contract::{
-    routes::{Convertor, HttpRoute},
+    routes::{Convertor, Found, HttpRoute, Visibility, Wanted},
     sensitive::{Evidence, SensitiveRoute, Sensitivity, SessionRoute},
 };
 
@@ -41,6 +41,24 @@ pub struct Matched {
 }
 
 impl Matched {
+    /// The route of a request for something that no app is behind.
+    pub(crate) fn of(contract: &Arc<Contract>, method: &Method, path: &str) -> Option<Self> {
+        let Found::Http { route, parameters, unsure } =
+            contract.routes.find(Wanted::Http(method.as_str()), path)
+        else {
+            return None;
+        };
+        let parameters =
+            parameters.into_iter().map(|found| (found.name.to_owned(), found.convertor, found.place));
+        Some(Self {
+            contract: Arc::clone(contract),
+            route: Arc::clone(route),
+            unsure,
+            is_sensitive: contract.is_sensitive(route),
+            parameters: parameters.collect(),
+        })
+    }
+
     /// What the operation does to sessions. That it says who the caller is, is known elsewhere.
     pub(crate) fn session_roles(&self, method: &Method) -> impl Iterator<Item = &SessionRoute> {
         let path = self.is_sensitive.then_some(&self.route.path);
@@ -76,6 +94,11 @@ impl Matched {
         };
         found.iter().find(of_method).map(|found| &found.sensitivity)
     }
+}
+
+/// Whether an operation is the app's documentation, such as its OpenAPI document.
+pub fn is_documentation(matched: &Matched) -> bool {
+    matched.route.visibility == Visibility::Docs
 }
 
 /// Whether a route declares a cookie as security.

@@ -71,7 +71,8 @@ pub(super) struct Action {
 /// Whether a request may be one. The only price of other requests.
 pub(super) fn concerns<S>(road: &Road<'_, S>) -> bool {
     let is_sensitive = road.call.operation.as_ref().is_some_and(|matched| matched.is_sensitive);
-    road.settings.recorded.concerns(is_sensitive)
+    // What happens to accounts they say themselves.
+    !road.call.is_for_accounts && road.settings.recorded.concerns(is_sensitive)
 }
 
 /// Notes what a request is about to do, right before the app has it.

@@ -7,8 +7,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    Call, Reason, Refusal, RequestBody, authentication::sessions::Keeper, call::trace::Trace, cors,
-    dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
+    Call, Reason, Refusal, RequestBody, accounts::Callers, authentication::sessions::Keeper,
+    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
 };
 
 /// The app behind the pipeline.
@@ -58,6 +58,11 @@ pub trait App<B> {
     /// client next. Called once for each request, to measure.
     fn responded(&self, call: &Call, status: StatusCode, refused: Option<Reason>) {
         let _ = (call, status, refused);
+    }
+
+    /// What keeps accounts for an app that has none, if anything does.
+    fn callers(&self) -> Option<&Arc<dyn Callers>> {
+        None
     }
 
     /// Asks the issuers of tokens, if it can.

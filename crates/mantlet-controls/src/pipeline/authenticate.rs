@@ -1,6 +1,6 @@
 //! The stop `authenticate`: who is the caller, and in which session?
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
@@ -8,7 +8,9 @@ use http_body::Body;
 
 use super::{App, Road, pass::pass};
 use crate::{
-    Reason, Refusal, RequestBody, api_keys,
+    Reason, Refusal, RequestBody,
+    accounts::{self, Callers, Credential, Verdict},
+    api_keys,
     audit::{Record, Sink},
     authentication::Beside,
     cors, dpop,
@@ -28,7 +30,12 @@ where
     A: App<B>,
     S: Sink,
 {
-    // First: the cookie is neither the app's nor a session.
+    // accounts: a session or an access token of ours. Before all that judges tokens of others.
+    if let Some(callers) = app.callers().cloned() {
+        // Boxed: without accounts, the future of every request would be larger for it.
+        Box::pin(by_account(road, request, callers)).await?;
+    }
+    // The cookie of the browser is neither the app's nor a session.
     road.due.browser = road.policy.authentication.read_browser(&road.call, request);
     let is_bearer_ours = by_api_key(road, request)?;
     let authentication = &road.policy.authentication;
@@ -85,9 +92,47 @@ where
     if let Some(keeper) = app.sessions().filter(|_| !sight.used.is_empty()) {
         keeper.keep_soon(sight.used);
     }
-    road.call.session = sight.shown.own().map(|shown| shown.session.facts.id);
+    let shown = sight.shown.own().map(|shown| shown.session.facts.id);
+    road.call.session = shown.or(road.call.session);
     road.due.shown = sight.shown;
     as_the_app_reads_it(road, request, is_proven);
+    Ok(())
+}
+
+/// Seconds after which a request may be tried again whose credential cannot be judged.
+const RETRY_ACCOUNTS: Duration = Duration::from_secs(2);
+
+/// Asks what keeps accounts about the request's credential, if it is one of theirs.
+async fn by_account<B, S: Sink>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    callers: Arc<dyn Callers>,
+) -> Result<(), Refusal> {
+    let Some(credential) = accounts::credential_of(&*callers, request.headers()) else { return Ok(()) };
+    let is_token = matches!(credential, Credential::Token(_));
+    let verdict = match callers.known(&credential) {
+        Some(verdict) => verdict,
+        None => callers.ask(credential).await,
+    };
+    let is_for_accounts = road.call.is_for_accounts;
+    match verdict {
+        Verdict::Good(caller) => {
+            road.call.principal = Some(Arc::clone(&caller.principal));
+            road.call.session = Some(caller.session);
+        }
+        // Whoever renews a token shows the one that has expired. And what is said of a fault, they say.
+        Verdict::Bad | Verdict::Unknown if is_for_accounts => {}
+        Verdict::Bad if is_token => {
+            let refusal = Refusal { remedy: Some(Box::default()), ..Reason::TokenInvalid.into() };
+            pass(road.audit, &road.call, vec![(road.policy.accounts.mode, refusal)])?;
+        }
+        Verdict::Bad => {}
+        // Never 401: the client would forget a credential that is good.
+        Verdict::Unknown => return Err(Refusal::retry(Reason::AccountsUnavailable, RETRY_ACCOUNTS)),
+    }
+    if is_token && !is_for_accounts {
+        request.headers_mut().remove(header::AUTHORIZATION);
+    }
     Ok(())
 }
 
@@ -251,6 +296,9 @@ where
     S: Sink,
 {
     let (call, authentication) = (&road.call, &road.policy.authentication);
+    if call.is_for_accounts {
+        return Ok(());
+    }
     if authentication.effects_of(call).is_nothing() {
         road.due.sent = authentication.read_sent(request);
         return Ok(());

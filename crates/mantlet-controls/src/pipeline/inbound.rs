@@ -16,12 +16,12 @@ use super::{
     watch::{self, Watch},
 };
 use crate::{
-    Mode, Reason, Refusal, RequestBody, Scheme,
+    Mode, Reason, Refusal, RequestBody, Scheme, accounts,
     audit::{Record, Sink},
     call::CanonicalPath,
     client, cors, csrf, host, https, limits,
     message::Findings,
-    operation,
+    operation::{self, Matched},
     refresh_tokens::Part,
     refusal::refuses,
     throttle::bans::traps::Sprung,
@@ -80,6 +80,9 @@ where
     // gets the path as it came.
     road.call.place = policy.contract.place_of(road.call.path.as_str(), policy.path.roots.as_ref());
 
+    // accounts: is it for them? Before anything asks whose operation it is.
+    road.call.is_for_accounts = app.callers().is_some_and(|callers| callers.owns(road.call.path.as_str()));
+
     // route: the configuration for this path. All later stops get their mode from it.
     road.settings = policy.routes.of(&road.call.method, road.call.spellings()).clone();
     road.call.response_timeout = road.settings.response_timeout;
@@ -114,7 +117,12 @@ where
     spring(road, request)?;
 
     // contract: is it an operation of the app? Before anything that depends on which one.
-    let declared_cookies = find_operation(road, request)?;
+    let declared_cookies = if road.call.is_for_accounts {
+        find_own_operation(road, app);
+        None
+    } else {
+        find_operation(road, request)?
+    };
 
     // refresh tokens: the app's own in the place of a handle. Before anything judges tokens.
     refresh::unwrap(road, request, app, Part::Head).await?;
@@ -123,13 +131,20 @@ where
     // anything is said about the input.
     authenticate::who_calls(road, request, app).await?;
 
+    // accounts: is a login needed? Before anything else is said about what the request is for.
+    if app.callers().is_some() {
+        log_in_first(road, request, app)?;
+    }
+
     // authorization: may the caller do this? Once it is known who calls, and before the request counts as
     // the caller's.
     may_do(road, request, app).await?;
 
     // csrf: could a foreign page have sent this with the user's cookies? After the route, which may have a mode of its own.
     let (call, settings, tokens) = (&road.call, &road.settings, &policy.csrf.tokens);
-    let names = tokens.names(declared_cookies.as_ref()).filter(|_| settings.csrf_token != Mode::Off);
+    // The accounts' own pages know nothing of tokens for the app's.
+    let has_tokens = settings.csrf_token != Mode::Off && !call.is_for_accounts;
+    let names = tokens.names(declared_cookies.as_ref()).filter(|_| has_tokens);
     let mut forged = match suspect(road, arrival, request) {
         Some(suspect) => Box::pin(foreign(call, *suspect, app)).await?,
         None => None,
@@ -192,7 +207,21 @@ where
 
     // authentication: what does it name of sessions? Before the app reads it.
     authenticate::what_it_names(road, request, app).await?;
-    let (call, settings) = (&road.call, &road.settings);
+    hand_over(road, request, app).await
+}
+
+/// The last stops: they make of the request what the app will get, and judge that.
+async fn hand_over<B, A, S>(
+    road: &mut Road<'_, S>,
+    request: &mut Request<RequestBody<B>>,
+    app: &mut A,
+) -> Result<(), Ending>
+where
+    B: Body<Data = Bytes, Error = Reason> + Unpin,
+    A: App<B>,
+    S: Sink,
+{
+    let (policy, audit, call, settings) = (road.policy, road.audit, &road.call, &road.settings);
 
     // client: only we tell the app who the client is. After the other stops, so that none reads
     // headers that we wrote.
@@ -202,6 +231,15 @@ where
         if policy.removed.is_new(header.name.as_str()) {
             audit.record(header.record(call));
         }
+    }
+
+    if road.call.is_for_accounts {
+        // It knows no app, and judges by itself.
+        return Ok(());
+    }
+    // accounts: the app does not get the cookie. After csrf, which has to know of it.
+    if let Some(callers) = app.callers() {
+        accounts::take_cookie(&**callers, request.headers_mut());
     }
 
     policy.authentication.name_principal(&road.call, request.headers_mut());
@@ -317,8 +355,8 @@ where
     A: App<B>,
     S: Sink,
 {
-    // A browser sends no credential with a preflight.
-    if cors::is_preflight(&road.call.method, request.headers()) {
+    // A browser sends no credential with a preflight. And rules are about the app.
+    if cors::is_preflight(&road.call.method, request.headers()) || road.call.is_for_accounts {
         return Ok(());
     }
     if road.policy.authorization.asks_about(&road.call) {
@@ -351,6 +389,34 @@ where
     }
     pass(road.audit, &road.call, judged.faults)?;
     pass(road.audit, &road.call, enumeration::judge(road))
+}
+
+/// Finds the operation of a request that is for the accounts. What is not one, they answer themselves.
+fn find_own_operation<B, A: App<B>, S>(road: &mut Road<'_, S>, app: &A) {
+    let call = &mut road.call;
+    let contract = app.callers().and_then(|callers| callers.contract());
+    call.operation = contract.and_then(|contract| Matched::of(contract, &call.method, call.path.as_str()));
+}
+
+/// Refuses a request that needs a login and comes without one. A person is led to the page to log in.
+fn log_in_first<B, A: App<B>, S: Sink>(
+    road: &Road<'_, S>,
+    request: &Request<RequestBody<B>>,
+    app: &A,
+) -> Result<(), Ending> {
+    let Road { policy, call, audit, .. } = road;
+    let Some(callers) = app.callers() else { return Ok(()) };
+    let is_proven = call.principal.is_some() || call.is_for_accounts;
+    if is_proven || cors::is_preflight(&call.method, request.headers()) || policy.accounts.lets_pass(call) {
+        return Ok(());
+    }
+    let mode = policy.accounts.mode;
+    let login = accounts::login_of(&**callers, call, (request.uri(), request.headers()));
+    if let Some(login) = login.filter(|_| mode == Mode::Enforce) {
+        return Err(Ending::LogIn(login));
+    }
+    pass(*audit, call, vec![(mode, accounts::refusal(call))])?;
+    Ok(())
 }
 
 /// Begins to watch a body as it passes.

@@ -67,6 +67,8 @@ enum Ending {
     Refused(Refusal),
     /// To the encrypted address.
     Redirected(HeaderValue),
+    /// To the page to log in.
+    LogIn(HeaderValue),
     /// A preflight, answered with these headers.
     Preflight(HeaderMap),
     /// An issuer has said that a session has ended.
@@ -144,6 +146,10 @@ where
             road.due.reached = Reached::App;
             let answer = app.call(&road.call, request).await;
             let mut answer = road.received(answer)?;
+            // accounts: not the app's answer, from which the stops below learn.
+            if road.call.is_for_accounts {
+                return Ok(answer.map(|body| ResponseBody::App { body }));
+            }
             if road.due.own.is_some() {
                 Box::pin(own::after_head(&mut road, &mut app, &mut answer)).await?;
             }

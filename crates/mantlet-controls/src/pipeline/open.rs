@@ -25,6 +25,7 @@ pub(crate) fn open<B>(policy: &Policy, arrival: &Arrival, request: &Request<B>) 
         origin: headers.get(header::ORIGIN).cloned(),
         path: CanonicalPath::as_sent(request.uri()),
         place: Place::default(),
+        is_for_accounts: false,
         opens_websocket: call::wants_websocket(request.method(), request.version(), headers),
         operation: None,
         principal: None,

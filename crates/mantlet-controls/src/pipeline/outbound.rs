@@ -30,6 +30,7 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
     let (mut answer, refusal) = match ended {
         Ok(answer) => (answer, None),
         Err(Ending::Redirected(location)) => (response::redirect(location).map(ResponseBody::own), None),
+        Err(Ending::LogIn(location)) => (response::log_in(location).map(ResponseBody::own), None),
         Err(Ending::Instead(answer)) => (answer.map(ResponseBody::read), None),
         Err(Ending::LoggedOut) => (response::done().map(ResponseBody::own), None),
         Err(Ending::Preflight(headers)) => {

@@ -4,7 +4,7 @@
 //! into one [`Policy`] or reports every mistake at once. A reload swaps the whole policy, never a part of it.
 
 use crate::{
-    Mode,
+    Mode, accounts,
     audit::{Actions, FirstTime, Recorded, Vouchers},
     client,
     config::{Clock, Context, Deployment, Mistake, Section},
@@ -75,6 +75,8 @@ macro_rules! policy {
             /// Turns every `enforce` into `report`.
             pub report_only: bool,
             $($(#[$about])* pub $control: crate::$control::Config,)+
+            /// What needs no login, where Mantlet keeps accounts.
+            pub accounts: accounts::Config,
             /// Which actions are recorded.
             pub actions: Actions,
             /// `[[route]]`
@@ -87,6 +89,8 @@ macro_rules! policy {
         #[derive(Debug)]
         pub struct Policy {
             $($(#[$about])* pub $control: crate::$control::Policy,)+
+            /// What needs no login, where Mantlet keeps accounts.
+            pub accounts: accounts::Policy,
             /// Settings of single routes.
             pub routes: route::Routes,
             /// The clock.
@@ -129,12 +133,14 @@ macro_rules! policy {
                 let checked = Checked {
                     $($control: self.$control.check(&context).map_err(|found| collect(stringify!($control), found)),)+
                 };
+                let accounts = self.accounts.check(self.report_only).map_err(|found| collect("accounts", found));
                 let base = self.of_all_routes(&checked);
                 let routes = route::Routes::check(&self.route, base, &self.contract, &self.responses, self.actions, self.report_only);
                 let routes = routes.map_err(|found| collect("", found));
                 let policy = (|| {
                     Ok::<_, ()>(Policy {
                         $($control: checked.$control?,)+
+                        accounts: accounts?,
                         routes: routes?,
                         clock: self.deployment.clock,
                         watched: FirstTime::up_to(contract::MAX_REPORTED),

@@ -27,7 +27,7 @@ where
     S: Sink,
 {
     // Boxed: rare, and the future of every request would be larger for it.
-    if road.policy.refresh_tokens.may_unwrap(&road.call) {
+    if road.policy.refresh_tokens.may_unwrap(&road.call) && !road.call.is_for_accounts {
         Box::pin(unwrap_part(road, request, app, part)).await?;
     }
     Ok(())

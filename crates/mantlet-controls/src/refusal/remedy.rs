@@ -297,6 +297,7 @@ fn line(reason: Reason, mode: Mode) -> Line {
         | Reason::StoreUnavailable
         | Reason::AuditUnavailable
         | Reason::IssuerUnavailable
+        | Reason::AccountsUnavailable
         | Reason::DpopMemoryFull
         | Reason::LogoutInvalid
         | Reason::AccessDenied // the record brings the line of its rule

@@ -127,6 +127,15 @@ pub fn redirect(location: HeaderValue) -> Response<Bytes> {
     response
 }
 
+/// Leads a browser to the page to log in. The same address is another page afterwards, so nothing is kept of it.
+pub fn log_in(location: HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// The response to an issuer that has ended a session (OIDC Back-Channel Logout 1.0 section 2.8).
 pub fn done() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());

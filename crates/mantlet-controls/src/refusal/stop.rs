@@ -62,6 +62,7 @@ pub const fn of(reason: Reason) -> &'static str {
         | Reason::CredentialsMissing
         | Reason::TokenInvalid
         | Reason::IssuerUnavailable
+        | Reason::AccountsUnavailable
         | Reason::LogoutInvalid
         | Reason::DpopRequired
         | Reason::DpopKeyMismatch

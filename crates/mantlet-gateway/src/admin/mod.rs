@@ -5,6 +5,7 @@
 //! socket is served by the task that polls it, never by a thread of the gate. Requests have no
 //! body.
 
+mod accounts;
 mod bans;
 mod client;
 mod keys;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{
-    bans, keys, quotas, sessions,
+    accounts, bans, keys, quotas, sessions,
     socket::{Admin, PAGE, PATIENCE},
     trouble::{Trouble, no_method},
 };
@@ -79,6 +79,7 @@ fn act(method: &Method, path: &str, query: Option<&str>) -> Option<String> {
     let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(|text| text.get(..LONGEST_NAME).unwrap_or(text)).collect();
     Some(match (segments.as_slice(), method) {
+        (["accounts"], &Method::POST) => accounts::act(parameters(query, ["act", "account"]).ok()?)?,
         (["bans"], &Method::DELETE) => "lift all bans".to_owned(),
         (["bans", address], &Method::DELETE) => format!("lift the ban of {address}"),
         (["keys"], &Method::POST) => "create an API key".to_owned(),
@@ -104,6 +105,10 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
     let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
+        (["accounts"], &Method::POST) => {
+            let asked = parameters(query, ["act", "account"])?;
+            accounts::changed(shared.config.callers.as_ref(), asked)
+        }
         (["agreement"], &Method::GET) => Ok(agreement(&policy)),
         (["contract"], &Method::GET) => Ok(contract(&policy)),
         (["objects"], &Method::GET) => Ok(objects(&policy)),
@@ -140,6 +145,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         (["agreement" | "contract" | "metrics" | "objects" | "quotas"], _) => {
             Err(no_method(method, path, "GET"))
         }
+        (["accounts"], _) => Err(no_method(method, path, "POST")),
         (["keys"], _) => Err(no_method(method, path, "GET, POST")),
         (["bans" | "sessions"] | ["quotas", _, _] | ["keys", _], _) => {
             Err(no_method(method, path, "GET, DELETE"))
@@ -148,7 +154,7 @@ async fn answer(method: &Method, path: &str, query: Option<&str>, shared: &Share
         _ => Err(Trouble::new(
             StatusCode::NOT_FOUND,
             format!(
-                "`{path}` does not exist; use `/agreement`, `/bans`, `/bans/{{address}}`, `/contract`, `/keys`, \
+                "`{path}` does not exist; use `/accounts`, `/agreement`, `/bans`, `/bans/{{address}}`, `/contract`, `/keys`, \
                  `/keys/{{id}}`, `/metrics`, `/objects`, `/quotas`, `/quotas/{{quota}}/{{key}}`, `/sessions` or `/sessions/{{id}}`"
             ),
         )),

@@ -2,6 +2,7 @@
 
 mod early;
 mod framing;
+mod own;
 mod preflight;
 mod question;
 
@@ -11,6 +12,7 @@ use http_body::{Body, Frame};
 use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
 use mantlet_controls::{
     App, Call, Policy, Reason, Refusal, RequestBody,
+    accounts::Callers,
     authentication::sessions::Keeper,
     call::{trace::Trace, wants_websocket},
     client,
@@ -45,6 +47,7 @@ use super::{
 use crate::{
     audit_log::AuditLog,
     connection_state::ConnectionState,
+    house::House,
     metrics::Requests,
     request_body::ClientRequestBody,
     traces::{OpenSpan, Tracer},
@@ -72,6 +75,8 @@ pub(crate) struct Forward<'a> {
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
     pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
     pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
+    /// The accounts beside the app, and what answers requests for them.
+    pub(crate) accounts: Option<(&'a Arc<dyn Callers>, &'a Arc<dyn House>)>,
     /// Whether the request is to be finished although its client may leave; none if that is not possible.
     pub(crate) must_finish: Option<&'a AtomicBool>,
     /// When the request came, and where it is said how long it took; none if that is not measured.
@@ -107,7 +112,16 @@ impl App<ClientRequestBody> for &Forward<'_> {
             parts.version = Version::HTTP_11;
             join_cookies(&mut parts.headers);
         }
+        if call.is_for_accounts {
+            let Some((_, house)) = self.accounts else { return Err(Reason::InternalError.into()) };
+            // Boxed: rare, and the future of every request would be larger for it.
+            return Box::pin(self.answer_own(call, &**house, (parts, body))).await;
+        }
         self.name_host(&mut parts.headers);
+        let house = self.accounts.map(|(_, house)| house).filter(|_| own::asks_for_document(call));
+        if house.is_some() {
+            own::ask_plainly(&mut parts.headers);
+        }
         if websocket {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
             parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -132,7 +146,7 @@ impl App<ClientRequestBody> for &Forward<'_> {
         connection.let_leave(false);
         let mut place = Some(body.place(entered?.with(presence)));
         body.tell_when_sent(connection);
-        let is_head = parts.method == Method::HEAD;
+        let (is_head, is_get) = (parts.method == Method::HEAD, parts.method == Method::GET);
         let limit = call.response_timeout.unwrap_or(upstream.config.response_timeout);
         let mut request = Request::from_parts(parts, body);
         if call.version == Version::HTTP_11
@@ -193,6 +207,19 @@ impl App<ClientRequestBody> for &Forward<'_> {
             lease.retire();
         }
         strip_hop_by_hop(response.headers_mut());
+        if let Some(house) = house {
+            if is_get && own::is_document(&response) {
+                let (mut head, body) = response.into_parts();
+                let document = Box::pin(own::read_document(body)).await?;
+                lease.give_back();
+                own::forget_document(&mut head.headers);
+                let document = house.describe(&document, &policy.accounts);
+                return Ok(Response::from_parts(head, AppResponseBody::whole(document)));
+            }
+            if is_head {
+                own::forget_document(response.headers_mut());
+            }
+        }
         if response.body().size_hint().exact().is_none() {
             // Boxed: rarer than responses of a known length.
             let first = Box::pin(begin(response.body_mut())).await?;
@@ -261,6 +288,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
         let patience = patience.map_or(usual, |patience| patience.min(usual));
         // Boxed: rare, and the future of every request would be larger for it.
         Box::pin(self.read_app(call, question, most, patience)).await
+    }
+
+    fn callers(&self) -> Option<&Arc<dyn Callers>> {
+        self.accounts.map(|(callers, _)| callers)
     }
 
     fn issuers(&self) -> Option<&Arc<dyn Client>> {

@@ -18,7 +18,8 @@ pub(crate) struct AppResponseBody {
     /// A piece that was read already. Boxed: rarer than responses of a known length, and each
     /// response is moved often on its way.
     first: Option<Box<Frame<Bytes>>>,
-    incoming: Incoming,
+    /// None: the first piece is all.
+    incoming: Option<Incoming>,
     lease: Option<Lease>,
     /// The app's time for it, if it is recorded.
     span: Option<AppSpan>,
@@ -31,9 +32,16 @@ impl AppResponseBody {
 
     /// A response of which a piece has been read.
     pub(crate) fn begun(first: Option<Frame<Bytes>>, incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { first: first.map(Box::new), incoming, lease: Some(lease), span: None };
+        let first = first.map(Box::new);
+        let mut body = Self { first, incoming: Some(incoming), lease: Some(lease), span: None };
         body.release_at_end();
         body
+    }
+
+    /// A response that is here as a whole.
+    pub(crate) fn whole(body: Bytes) -> Self {
+        let first = (!body.is_empty()).then(|| Box::new(Frame::data(body)));
+        Self { first, incoming: None, lease: None, span: None }
     }
 
     /// The same, as a step of a trace.
@@ -43,7 +51,7 @@ impl AppResponseBody {
     }
 
     fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
+        if self.incoming.as_ref().is_some_and(Body::is_end_stream) {
             self.release();
         }
     }
@@ -67,7 +75,8 @@ impl Body for AppResponseBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(*first)));
         }
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
             None => self.release(),
@@ -77,11 +86,17 @@ impl Body for AppResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        self.first.is_none() && self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     /// The length of a partly read body is not known.
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match (&self.incoming, &self.first) {
+            (Some(incoming), _) => incoming.size_hint(),
+            (None, first) => {
+                let length = first.as_ref().and_then(|frame| frame.data_ref()).map_or(0, Bytes::len);
+                SizeHint::with_exact(length as u64)
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod describe;
 mod agreement;
 mod suggest;
 
+pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod check;

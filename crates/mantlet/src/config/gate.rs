@@ -39,6 +39,8 @@ impl Config {
             // Checked when it was read.
             measures: self.metrics.address().is_ok_and(|address| address.is_some()),
             tracer,
+            callers: None,
+            house: None,
             runs_app,
         }
     }

@@ -9,6 +9,7 @@ mod reference;
 mod retired;
 mod socket_path;
 
+mod accounts;
 mod admin;
 mod app;
 pub(crate) mod app_env;
@@ -28,6 +29,7 @@ mod places;
 mod gate;
 mod read;
 
+pub(crate) use accounts::Config as AccountsConfig;
 pub(crate) use app::Config as AppConfig;
 pub(crate) use app_output::Scrub;
 pub(crate) use keeper::secret_events;

@@ -19,7 +19,10 @@ pub(crate) fn places(config: &Config) -> Vec<(String, String, Reference)> {
     let mut all = Vec::new();
     let config = serde_json::to_value(config).unwrap_or_default();
     find(&config, &mut String::new(), &mut |key, place| {
-        if let Some(Ok(reference)) = Reference::of(place) {
+        // `file:` is a way to send mails there.
+        if key != "accounts.mail"
+            && let Some(Ok(reference)) = Reference::of(place)
+        {
             all.push((key.to_owned(), place.to_owned(), reference));
         }
     });

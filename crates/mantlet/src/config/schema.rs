@@ -6,7 +6,7 @@ use mantlet_controls::{Deployment, config::Environment, route};
 use mantlet_gateway::{Listen, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
-use super::{admin, app, audit, metrics, secrets, shutdown, store, tls, traces};
+use super::{accounts, admin, app, audit, metrics, secrets, shutdown, store, tls, traces};
 
 /// The file's sections: those of the controls, as the library lists them, beside those of the
 /// gateway.
@@ -36,6 +36,7 @@ macro_rules! config {
             pub(crate) metrics: metrics::Config,
             pub(crate) traces: traces::Config,
             pub(crate) store: store::Config,
+            pub(crate) accounts: accounts::Config,
             pub(crate) secrets: secrets::Config,
             $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -59,6 +60,7 @@ macro_rules! config {
                     metrics: metrics::Config::default(),
                     traces: traces::Config::default(),
                     store: store::Config::default(),
+                    accounts: accounts::Config::default(),
                     secrets: secrets::Config::default(),
                     $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),
@@ -72,6 +74,7 @@ macro_rules! config {
                 mantlet_controls::Config {
                     report_only: self.report_only,
                     $($control: self.$control.clone(),)+
+                    accounts: self.accounts.of_controls(),
                     actions: self.audit.actions,
                     route: self.route.clone(),
                     deployment: Deployment {

@@ -24,7 +24,7 @@ use super::{
     router::is_empty,
     source::Source,
 };
-use crate::say::say;
+use crate::{accounts, say::say};
 
 /// Pauses between two attempts at what could not be reached.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -52,6 +52,11 @@ pub(crate) struct Keeper {
     hash: Cell<Option<u64>>,
     /// What is kept of how often the app agrees.
     agreement: Option<PathBuf>,
+    /// The path of the accounts, below which the app may have nothing.
+    reserved: Option<String>,
+    /// What the first contract has there.
+    conflict: RefCell<Option<String>>,
+    pub(crate) in_conflict: Notify,
     /// It is to be read again.
     pub(crate) asked: Notify,
 }
@@ -69,6 +74,9 @@ impl Keeper {
             told: RefCell::default(),
             hash: Cell::default(),
             agreement: None,
+            reserved: None,
+            conflict: RefCell::default(),
+            in_conflict: Notify::new(),
             asked: Notify::new(),
         }
     }
@@ -76,6 +84,16 @@ impl Keeper {
     /// Recalls what was kept in this file.
     pub(crate) fn recalling(self, file: PathBuf) -> Self {
         Self { agreement: Some(file), ..self }
+    }
+
+    /// Refuses an app that has routes below this path.
+    pub(crate) fn reserving(self, path: Option<String>) -> Self {
+        Self { reserved: path, ..self }
+    }
+
+    /// Why the app cannot be run with these accounts, if that has shown.
+    pub(crate) fn conflict(&self) -> Option<String> {
+        self.conflict.borrow().clone()
     }
 
     /// Puts a contract in force, if it is another one.
@@ -87,6 +105,16 @@ impl Keeper {
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
         let contract = contract.identified(hash);
+        if let Some(why) = self.reserved.as_ref().and_then(|path| accounts::conflict(contract.routes(), path))
+        {
+            if !self.slot.is_known() {
+                self.conflict.replace(Some(why));
+                self.in_conflict.notify_one();
+                return;
+            }
+            // It runs already. The route is not reached, and everything else is.
+            say(format!("error: {why}"));
+        }
         if let Some(file) = &self.agreement {
             agreement::recall(file, &contract);
         }

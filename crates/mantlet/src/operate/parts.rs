@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::records::Records;
 use crate::{
+    accounts::Accounts,
     app::AppProcess,
     config::{Config, Reader},
     contract::Keeper,
@@ -27,6 +28,8 @@ pub(super) struct Parts<'a> {
     pub(super) asks_at_once: bool,
     /// What is to be fetched.
     pub(super) certificates: watch::Sender<Option<acme::Settings>>,
+    /// The accounts beside the app, if there are any.
+    pub(super) accounts: Option<&'a Accounts>,
     pub(super) admin: Option<Admin>,
     pub(super) metrics: Option<Scrapes>,
     pub(super) scheme: Scheme,

@@ -26,7 +26,10 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<ExitCode, Failure> {
     if let Some((events, log)) = said_by_app(&parts) {
         events.finish(&parts.reader.kept.get(), log);
     }
-    outcome
+    match parts.keeper.conflict() {
+        Some(why) => Err(Failure::new(why)),
+        None => outcome,
+    }
 }
 
 /// Where the app says what has happened, and where that goes.
@@ -78,6 +81,7 @@ async fn run_all(parts: &Parts<'_>) -> Result<ExitCode, Failure> {
     let (quiet, limit) = loop {
         tokio::select! {
             ending = &mut supervised => return ended(parts, ending).await,
+            () = parts.keeper.in_conflict.notified() => break (Duration::ZERO, parts.drain.1),
             () = &mut fetching => {}
             () = &mut keeping => {}
             () = &mut hearing => {}

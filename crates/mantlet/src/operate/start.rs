@@ -21,10 +21,11 @@ use tokio::sync::watch;
 
 use super::{admin, metrics, parts::Parts, records::Records, run::run, traces};
 use crate::{
+    accounts::Accounts,
     app::AppProcess,
     config::{Checked, Config, Reader},
     contract::{
-        Behind, EffectCheck, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
+        Behind, EffectCheck, Found, Keeper, PATIENCE_AT_START, Source, Trouble, agreement, read_url, say_none,
     },
     say::{Failure, say},
     settings::{Loaded, Origin},
@@ -80,6 +81,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
     let wraps = config.refresh_tokens.mode != Mode::Off;
     let refresh_tokens = open_refresh_tokens(&config.state_folder, wraps)?;
+    let accounts = open_accounts(&config)?;
     // Without it, a handle would go to the app as it is, and its client would be logged out.
     let needs_contract = wraps && source != Source::None;
     if needs_contract || app.as_ref().is_some_and(AppProcess::tells_its_contract) {
@@ -87,17 +89,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    // What was named must be good, or nothing starts; an address may not answer yet, and is not
-    // waited for.
-    let named = match &source {
-        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
-        other => other.read_file(),
-    };
-    let named = match named {
-        Some(Err(Trouble::Broken(why))) => return Err(Failure::new(why)),
-        Some(Err(Trouble::Away(_))) | None => None,
-        Some(Ok(found)) => Some(found),
-    };
+    let named = read_named(&runtime, &source)?;
     let asked = Behind {
         address: address.clone(),
         host: config.host_to_ask(&address),
@@ -113,13 +105,18 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let contract = reader.kept.get::<ContractHandle>();
     let keeper =
         Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
+    let keeper = keeper.reserving(accounts.as_ref().map(|accounts| accounts.config().path.clone()));
     keeper.heed(effect);
     let is_found = named.is_some();
     if let Some(found) = named {
         keeper.put(found);
     }
+    if let Some(why) = keeper.conflict() {
+        return Err(Failure::new(why));
+    }
     let (tracer, spans) = traces::start(&config, app.is_some())?.unzip();
-    let gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some(), tracer);
+    let mut gate = config.gate(listen, address, idle_timeout, reader.server, app.is_some(), tracer);
+    (gate.callers, gate.house) = accounts.as_ref().map(Accounts::doors).unzip();
     let also_listen = gate.also_listen.clone();
     let gate = Gate::start(gate, tls, policy, log.clone(), &sessions, &keys, &refresh_tokens)
         .map_err(|error| not_listening(error, also_listen.as_ref()))?;
@@ -137,6 +134,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         loaded: loaded.into(),
         asks_at_once,
         certificates,
+        accounts: accounts.as_ref(),
         admin,
         metrics,
         scheme,
@@ -156,10 +154,26 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
         evidence.finish();
     }
     traces::finish(spans);
+    if let Some(accounts) = accounts {
+        accounts.finish();
+    }
     refresh_tokens.finish();
     following.finish();
     writer.finish();
     outcome
+}
+
+/// What was named must be good, or nothing starts; an address may not answer yet, and is not waited for.
+fn read_named(runtime: &tokio::runtime::Runtime, source: &Source) -> Result<Option<Found>, Failure> {
+    let named = match source {
+        Source::Url(url) => Some(runtime.block_on(read_url(url, PATIENCE_AT_START))),
+        other => other.read_file(),
+    };
+    match named {
+        Some(Err(Trouble::Broken(why))) => Err(Failure::new(why)),
+        Some(Err(Trouble::Away(_))) | None => Ok(None),
+        Some(Ok(found)) => Ok(Some(found)),
+    }
 }
 
 /// Opens the audit log, and ships it where that is configured.
@@ -205,6 +219,14 @@ fn open_keys(path: &Path, keys: ApiKeys) -> Result<(KeyFile, KeyThread), Failure
 fn open_refresh_tokens(folder: &Path, wraps: bool) -> Result<RefreshFile, Failure> {
     let opened = RefreshFile::open(folder.join(REFRESH_TOKENS), wraps);
     opened.map_err(|error| Failure::new(format!("cannot start: {error}")))
+}
+
+/// Opens the accounts beside the app, if there are any.
+fn open_accounts(config: &Config) -> Result<Option<Accounts>, Failure> {
+    if !config.accounts.is_wanted() {
+        return Ok(None);
+    }
+    Accounts::start(&config.accounts, config.state_folder.clone()).map(Some).map_err(Failure::new)
 }
 
 fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {

@@ -12,6 +12,7 @@
 
 mod kit;
 
+mod accounts;
 mod acme;
 mod admin;
 mod agreement;

@@ -85,6 +85,8 @@ impl Stand {
             store: None,
             measures: false,
             tracer: None,
+            callers: None,
+            house: None,
             runs_app: false,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             also_listen: None,

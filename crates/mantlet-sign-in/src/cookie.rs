@@ -1,0 +1,66 @@
+//! The cookie of a browser's session.
+//!
+//! `__Host-session` is bound to this host, to every path of it, and to encrypted connections (RFC 6265bis section 4.1.3.2). A
+//! browser drops such a cookie on a plain connection. So where the site is plain http on this machine, which is how apps are
+//! developed, the cookie is called `session` and goes without `Secure`. Anywhere else a plain site gets no login that lasts.
+
+use http::{HeaderValue, Uri};
+use mantlet_accounts::{Secret, sessions::Limits};
+
+use crate::asked::Asked;
+
+/// The name of the cookie, and the one that it has on a plain site of this machine.
+pub(crate) const NAMES: [&str; 2] = ["__Host-session", "session"];
+
+/// Gives a browser its session. The cookie lasts as long as the session may in all.
+pub(crate) fn set(asked: &Asked, cookie: &Secret<String>, limits: Limits) -> HeaderValue {
+    header(asked, cookie.expose(), limits.absolute.as_secs())
+}
+
+/// Takes it away.
+pub(crate) fn clear(asked: &Asked) -> HeaderValue {
+    header(asked, "", 0)
+}
+
+fn header(asked: &Asked, value: &str, seconds: u64) -> HeaderValue {
+    let [host, plain] = NAMES;
+    let (name, secure) = if is_plain_and_local(&asked.origin) { (plain, "") } else { (host, "; Secure") };
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax");
+    // A session's cookie is base64url: it always is a header.
+    let mut header = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    header.set_sensitive(true);
+    header
+}
+
+fn is_plain_and_local(origin: &str) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else { return false };
+    let host = origin.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    origin.scheme_str() == Some("http") && is_local
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_site_of_this_machine_gets_a_cookie_without_secure() {
+        for local in
+            ["http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000", "http://shop.localhost"]
+        {
+            assert!(is_plain_and_local(local), "{local}");
+        }
+        for other in [
+            "https://localhost:8000",
+            "http://orchard.example",
+            "http://localhost.example",
+            "http://192.168.1.2:8000",
+            "",
+        ] {
+            assert!(!is_plain_and_local(other), "{other}");
+        }
+    }
+}

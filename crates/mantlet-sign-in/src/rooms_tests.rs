@@ -1,0 +1,30 @@
+//! The plan of the house, read from the paths in its files: a room imports rooms on floors below its own.
+
+use std::path::Path;
+
+#[path = "../../mantlet-gateway/src/houses_tests.rs"]
+mod houses;
+
+use houses::{House, check};
+
+const HOUSES: [House; 2] = [
+    House {
+        folder: &[],
+        floors: &[
+            &["asked", "form", "operations"],
+            &["cookie", "faults", "fields"],
+            &["answers"],
+            &["callers"],
+            &["api", "pages"],
+            &["document"],
+        ],
+        imports: 15,
+    },
+    House { folder: &["api"], floors: &[&["entry", "links", "own", "published", "token"]], imports: 0 },
+];
+
+#[test]
+fn a_room_imports_rooms_below_it_alone() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    check(&HOUSES, &src, "lib", &["SignIn", "Answer", "Asked", "Event", "What", "Caller", "Unavailable"]);
+}
