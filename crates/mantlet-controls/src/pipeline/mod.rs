@@ -213,10 +213,7 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
-    let mut refused = match &ended {
-        Err(Ending::Refused(refusal)) => Some(refusal.reason),
-        _ => None,
-    };
+    let mut refused = reason_of(&ended);
     let mut answer = outbound::finish(&road, ended);
     // audit: without its record nothing leaves, where that is configured.
     if let Some(settled) = audit.settled()
@@ -227,6 +224,14 @@ where
     }
     app.responded(&road.call, answer.status(), refused);
     answer
+}
+
+/// Why a request was refused, if it was.
+fn reason_of<B>(ended: &Ended<B>) -> Option<Reason> {
+    match ended {
+        Err(Ending::Refused(refusal)) => Some(refusal.reason),
+        _ => None,
+    }
 }
 
 /// An answer that was looked into, and what it shows.
