@@ -56,7 +56,8 @@ fn known_and_unknown_addresses_cost_the_same_statements() {
     let _guard = tracing::subscriber::set_default(counter.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let site = with_ada(&Home::postgres()).await;
+        let home = Home::postgres();
+        let site = with_ada(&home).await;
         person(site.accounts(), "eve@example.com").await;
         let off = person(site.accounts(), "off@example.com").await;
         site.accounts().disable(now(), &off).await.unwrap();
@@ -71,7 +72,6 @@ fn known_and_unknown_addresses_cost_the_same_statements() {
                     "reset-request" => json!({ "email": address }),
                     _ => json!({"email": address, "password": password}),
                 };
-                // Looking the cookie up is the gate's.
                 let mut stranger = Client::new(&site);
                 let client = if is_own { &mut ada } else { &mut stranger };
                 counter.take();
