@@ -68,14 +68,13 @@ fn described(operation: &Operation) -> Value {
     if operation.is_own {
         members.insert("security".to_owned(), security());
     }
-    match operation.body {
-        Body::Nothing => {}
-        Body::Json(fields) => {
-            drop(members.insert("requestBody".to_owned(), body("application/json", fields)))
-        }
-        Body::Form(fields) => {
-            members.insert("requestBody".to_owned(), body("application/x-www-form-urlencoded", fields));
-        }
+    let taken = match operation.body {
+        Body::Nothing => None,
+        Body::Json(fields) => Some(body("application/json", fields)),
+        Body::Form(fields) => Some(body("application/x-www-form-urlencoded", fields)),
+    };
+    if let Some(taken) = taken {
+        members.insert("requestBody".to_owned(), taken);
     }
     if operation.path == operations::SESSION {
         let schema = json!({"type": "string", "format": "uuid"});

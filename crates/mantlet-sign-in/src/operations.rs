@@ -354,7 +354,7 @@ impl Operation {
 
 /// The operations of a path below that of the accounts, or of one that is well known.
 pub(crate) fn at(path: &str) -> impl Iterator<Item = &'static Operation> {
-    let is_it = |known: &str| match known.split_once("{id}") {
+    let is_it = move |known: &str| match known.split_once("{id}") {
         Some((before, _)) => path.strip_prefix(before).is_some_and(|id| !id.is_empty() && !id.contains('/')),
         None => known == path,
     };

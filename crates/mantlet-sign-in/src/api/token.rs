@@ -54,8 +54,9 @@ async fn password(call: &Call<'_>) -> Result<Answer, Stop> {
     let asked: Vec<&str> = call.fields.text("scope").split_ascii_whitespace().collect();
     let granted: Vec<&str> = call.sign_in.granted(&asked);
     let wants = Wants { tokens: true, device: call.asked.device().to_owned(), scope: granted.join(" ") };
-    let login = call.sign_in.accounts.log_in(call.now, &address, &call.fields.secret("password"), &wants);
-    Ok(match login.await? {
+    let password = call.fields.secret("password");
+    let login = call.sign_in.accounts.log_in(call.now, &address, &password, &wants).await?;
+    Ok(match login {
         Login::In(logged_in) => given(call, *logged_in).await?,
         Login::SecondFactor(ticket) => json(
             StatusCode::BAD_REQUEST,
@@ -94,16 +95,14 @@ async fn second_factor(call: &Call<'_>) -> Result<Answer, Stop> {
 /// The tokens of a login.
 async fn given(call: &Call<'_>, logged_in: LoggedIn) -> Result<Answer, Stop> {
     let event = of_session(What::LoggedIn, &logged_in.session);
-    match tokens(&logged_in) {
-        Some(tokens) => Ok(json(StatusCode::OK, &tokens).telling(event)),
-        None => {
-            // A login that has begun with a cookie ends with one.
-            let session = &logged_in.session;
-            call.sign_in.accounts.log_out(call.now, &session.account, &session.id).await?;
-            Ok(oauth("invalid_grant", "The mfa_token is of a login that ends elsewhere")
-                .telling(of_session(What::LoginRefused, session)))
-        }
+    if let Some(tokens) = tokens(&logged_in) {
+        return Ok(json(StatusCode::OK, &tokens).telling(event));
     }
+    // A login that has begun with a cookie ends with one.
+    let session = &logged_in.session;
+    call.sign_in.accounts.log_out(call.now, &session.account, &session.id).await?;
+    Ok(oauth("invalid_grant", "The mfa_token is of a login that ends elsewhere")
+        .telling(of_session(What::LoginRefused, session)))
 }
 
 fn tokens(logged_in: &LoggedIn) -> Option<Value> {

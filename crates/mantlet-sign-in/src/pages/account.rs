@@ -1,7 +1,7 @@
 //! The account of who is logged in: what it is, its password, its address, its sessions, its end.
 
 use http::header;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use mantlet_accounts::{
     Address, Fault,
     accounts::{AddressChange, PasswordChange},
@@ -47,7 +47,7 @@ pub(super) fn event(what: What, session: &Session) -> Event {
 
 /// A day and a time, as people write them; the zone is said, because a server knows no other.
 fn when(time: Timestamp) -> String {
-    time.strftime("%-d %b %Y, %H:%M UTC").to_string()
+    time.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 pub(super) async fn show(own: &Own<'_>) -> Result<Answer, Fault> {

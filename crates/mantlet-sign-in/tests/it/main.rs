@@ -14,6 +14,7 @@ mod kit;
 mod malformed;
 mod measured;
 mod own;
+mod statements;
 mod telling;
 mod tokens;
 

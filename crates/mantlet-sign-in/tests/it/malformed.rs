@@ -35,7 +35,7 @@ fn broken_json_is_answered_as_fastapi_does() {
             (b"[]".to_vec(), "model_attributes_type", json!(["body"])),
             (b"null".to_vec(), "model_attributes_type", json!(["body"])),
             (b"{\"email\": \"\xff\"}".to_vec(), "json_invalid", json!(["body", 11])),
-            (format!(r#"{{{email}}}"#).into_bytes(), "missing", json!(["body", "password"])),
+            (format!("{{{email}}}").into_bytes(), "missing", json!(["body", "password"])),
             (format!(r#"{{{email},"password":7}}"#).into_bytes(), "string_type", json!(["body", "password"])),
             (
                 format!(r#"{{{email},"password":null}}"#).into_bytes(),

@@ -112,9 +112,10 @@ fn a_second_factor_is_shown_at_the_token_endpoint() {
         let wrong = step(&mut client, "000000x").await;
         assert_eq!((wrong.status, wrong.event.as_ref().unwrap().what), (400, What::LoginRefused));
         // What began with tokens gives no cookie.
-        let whole = step(&mut client, &code_of(&secret, client.at)).await;
+        let code = code_of(&secret, client.at);
+        let whole = step(&mut client, &code).await;
         assert_eq!((whole.status, whole.text("scope").as_str()), (200, "write"));
-        let again = step(&mut client, &code_of(&secret, client.at)).await;
+        let again = step(&mut client, &code).await;
         assert_eq!(again.status, 400, "a ticket is good once");
         let half = client.form("/auth/token", &ADA).await;
         client.at = later(90);
