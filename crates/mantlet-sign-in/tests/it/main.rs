@@ -14,7 +14,6 @@ mod kit;
 mod malformed;
 mod measured;
 mod own;
-mod statements;
 mod telling;
 mod tokens;
 
