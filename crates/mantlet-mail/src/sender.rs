@@ -50,7 +50,9 @@ impl Sender {
     /// `from` is an address, or `Name <address>`. Without a name it is that of the app.
     pub fn new(site: Site, from: &str, templates: Templates, transport: Transport) -> Result<Self, Unusable> {
         let mut from: Mailbox = from.parse().map_err(|error| {
-            Unusable(format!("`{from}` cannot be the sender of mails, write it as `no-reply@orchard.example`: {error}"))
+            Unusable(format!(
+                "`{from}` cannot be the sender of mails, write it as `no-reply@orchard.example`: {error}"
+            ))
         })?;
         if from.name.is_none() {
             from.name = Some(site.app().chars().filter(|c| !c.is_control()).collect());
@@ -69,7 +71,8 @@ impl Sender {
     }
 
     fn message(&self, now: Timestamp, mail: &Mail) -> Result<Message, Failure> {
-        let for_good = |error: &dyn std::fmt::Display| Failure::ForGood(format!("no mail can be made of it: {error}"));
+        let for_good =
+            |error: &dyn std::fmt::Display| Failure::ForGood(format!("no mail can be made of it: {error}"));
         let to: Address = mail.address.parse().map_err(|error| for_good(&error))?;
         let facts = &mail.facts;
         let values = Values {

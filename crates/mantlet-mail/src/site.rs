@@ -31,7 +31,9 @@ impl Site {
             return Err(wrong());
         }
         if !(path.is_empty() || path.starts_with('/')) {
-            return Err(Unusable(format!("the path `{path}` of the pages has to start with `/`, as in `/auth`")));
+            return Err(Unusable(format!(
+                "the path `{path}` of the pages has to start with `/`, as in `/auth`"
+            )));
         }
         let (start, path) = (read.as_str().trim_end_matches('/'), path.trim_end_matches('/'));
         let base = format!("{start}{path}");

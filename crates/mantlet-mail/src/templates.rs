@@ -62,8 +62,9 @@ impl Templates {
     /// second the HTML is made of the first. Where there is neither, the mail is ours.
     pub fn load(folder: &Path) -> Result<Self, Unusable> {
         let mut templates = Self::ours();
-        let unreadable =
-            |path: &Path, error: &io::Error| Unusable(format!("`{}` cannot be read: {error}", path.display()));
+        let unreadable = |path: &Path, error: &io::Error| {
+            Unusable(format!("`{}` cannot be read: {error}", path.display()))
+        };
         for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
             let path = entry.map_err(|error| unreadable(folder, &error))?.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -118,10 +119,13 @@ impl Template {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let subject = text.lines().next().and_then(|line| line.strip_prefix("Subject:")).map(str::trim);
         let Some(subject) = subject.filter(|subject| !subject.is_empty()) else {
-            return Err(Unusable(format!("`{file}`: the first line has to be the subject, as in `Subject: Hello`")));
+            return Err(Unusable(format!(
+                "`{file}`: the first line has to be the subject, as in `Subject: Hello`"
+            )));
         };
         let body = text.split_once('\n').map_or("", |(_, body)| body).trim_start_matches('\n');
-        let html_file = file.strip_suffix("txt").map_or_else(|| file.to_owned(), |start| format!("{start}html"));
+        let html_file =
+            file.strip_suffix("txt").map_or_else(|| file.to_owned(), |start| format!("{start}html"));
         let template = Self {
             subject: Text::read(file, subject)?,
             text: Text::read(file, body)?,
@@ -132,7 +136,9 @@ impl Template {
         };
         for (file, text) in [(file, &template.text), (html_file.as_str(), &template.html)] {
             if needs_link(kind) && !text.has("link") {
-                return Err(Unusable(format!("`{file}`: this mail is sent for its link; write `{{link}}` into it")));
+                return Err(Unusable(format!(
+                    "`{file}`: this mail is sent for its link; write `{{link}}` into it"
+                )));
             }
         }
         Ok(template)
@@ -173,7 +179,9 @@ impl Text {
             };
             let Some(name) = NAMES.into_iter().find(|name| *name == word) else {
                 let names = NAMES.map(|name| format!("`{{{name}}}`")).join(", ");
-                return Err(Unusable(format!("`{file}`: there is no placeholder `{{{word}}}`; they are {names}")));
+                return Err(Unusable(format!(
+                    "`{file}`: there is no placeholder `{{{word}}}`; they are {names}"
+                )));
             };
             pieces.push(Piece::Value(name));
             rest = after;
@@ -218,7 +226,9 @@ fn html_of(text: &str) -> String {
             format!("<p>{}</p>\n", lines.replace("{link}", "<a href=\"{link}\">{link}</a>"))
         })
         .collect();
-    format!("<!doctype html>\n<html>\n<head><meta charset=\"utf-8\"></head>\n<body>\n{paragraphs}</body>\n</html>\n")
+    format!(
+        "<!doctype html>\n<html>\n<head><meta charset=\"utf-8\"></head>\n<body>\n{paragraphs}</body>\n</html>\n"
+    )
 }
 
 fn escape(text: &str) -> String {

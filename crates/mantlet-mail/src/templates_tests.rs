@@ -54,10 +54,16 @@ fn a_translation_takes_the_place_of_ours_and_the_rest_stays() {
     let reset = templates.write(Kind::Reset, &values()).unwrap();
     assert_eq!(reset.subject, "Neues Passwort für Orchard");
     assert_eq!(reset.text, "Hier: https://orchard.example/auth/reset?token=t\n");
-    assert!(reset.html.starts_with("<style>p{color:red}</style><p>Hier: <a href='https://orchard"), "{reset:?}");
+    assert!(
+        reset.html.starts_with("<style>p{color:red}</style><p>Hier: <a href='https://orchard"),
+        "{reset:?}"
+    );
     assert!(reset.html.ends_with("bis 2026-12-01 12:30 UTC</p>"), "{reset:?}");
     let verify = templates.write(Kind::Verify, &values()).unwrap();
-    assert!(verify.html.contains("token=t\">https://orchard.example/auth/reset?token=t</a> &amp; fertig"), "{verify:?}");
+    assert!(
+        verify.html.contains("token=t\">https://orchard.example/auth/reset?token=t</a> &amp; fertig"),
+        "{verify:?}"
+    );
     assert!(templates.write(Kind::Closed, &values()).unwrap().subject.contains("was closed"));
 }
 
@@ -99,5 +105,7 @@ fn what_is_wrong_with_a_template_is_said() {
         error(&[("reset.html", "<p>{link}")]),
         "`de/reset.txt` is missing: a mail needs its text beside its HTML, and the text has the subject"
     );
-    assert!(error(&[("rest.txt", "Subject: x")]).starts_with("`de/rest.txt`: there is no mail with this name"));
+    assert!(
+        error(&[("rest.txt", "Subject: x")]).starts_with("`de/rest.txt`: there is no mail with this name")
+    );
 }

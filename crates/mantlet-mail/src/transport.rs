@@ -76,10 +76,16 @@ impl Transport {
     }
 
     /// Hands a message over.
-    pub(crate) async fn hand_over(&self, id: &str, envelope: &Envelope, message: Vec<u8>) -> Result<(), Failure> {
+    pub(crate) async fn hand_over(
+        &self,
+        id: &str,
+        envelope: &Envelope,
+        message: Vec<u8>,
+    ) -> Result<(), Failure> {
         match &self.0 {
             To::Server(server) => {
-                let late = |_| Failure::ForNow(format!("`{}` took longer than {} s", server.host, WHOLE.as_secs()));
+                let late =
+                    |_| Failure::ForNow(format!("`{}` took longer than {} s", server.host, WHOLE.as_secs()));
                 timeout(WHOLE, server.send(envelope, &message)).await.map_err(late)?
             }
             To::Folder(folder) => {
@@ -138,7 +144,8 @@ impl Server {
             }
             _ => return Err(wrong()),
         };
-        let tls = (is_implicit || !is_local || authority.is_some()).then(|| tls(&host, authority)).transpose()?;
+        let tls =
+            (is_implicit || !is_local || authority.is_some()).then(|| tls(&host, authority)).transpose()?;
         let hello = ClientId::Domain(site.host().to_owned());
         Ok(Self { host, port, is_implicit, tls, credentials, hello })
     }
@@ -216,11 +223,14 @@ impl Server {
 }
 
 fn tls(host: &str, authority: Option<&[u8]>) -> Result<TlsParameters, Unusable> {
-    let unusable = |error: Error| Unusable(format!("TLS to the mail server `{host}` cannot be set up: {error}"));
+    let unusable =
+        |error: Error| Unusable(format!("TLS to the mail server `{host}` cannot be set up: {error}"));
     let mut builder = TlsParameters::builder(host.to_owned());
     if let Some(pem) = authority {
         if !pem.windows(27).any(|part| part == b"-----BEGIN CERTIFICATE-----") {
-            return Err(Unusable("the authority of the mail server has no certificate in PEM format".to_owned()));
+            return Err(Unusable(
+                "the authority of the mail server has no certificate in PEM format".to_owned(),
+            ));
         }
         let authority = Certificate::from_pem(pem).map_err(unusable)?;
         builder = builder.certificate_store(CertificateStore::None).add_root_certificate(authority);
