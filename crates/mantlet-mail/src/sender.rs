@@ -1,6 +1,6 @@
 //! Makes a message of a mail, and hands it over.
 
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use lettre::{
@@ -96,7 +96,7 @@ impl Sender {
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(words.subject)
-            .date(SystemTime::from(now))
+            .date(UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0)))
             // The same when a mail comes twice, so that a mailbox may show it once.
             .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
             .header(AutoSubmitted)

@@ -125,6 +125,16 @@ async fn a_mail_that_was_claimed_by_a_process_that_died_is_sent_when_its_claim_h
 }
 
 #[tokio::test]
+async fn a_mail_that_was_claimed_by_a_clock_that_was_hours_ahead_is_sent_once_it_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = accounts(folder.path()).await;
+    register(&accounts, "ann@orchard.example").await;
+    assert_eq!(accounts.mails(later(30_000), Duration::from_mins(3), 1).await.unwrap().len(), 1);
+    let sink = Sink::start(&json!({}));
+    assert!(matches!(send(&accounts, &plain(sink.port), now()).await, Some(Outcome::Sent { .. })));
+}
+
+#[tokio::test]
 async fn the_loop_sends_what_waits_and_stops_when_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let accounts = accounts(folder.path()).await;
