@@ -1,7 +1,7 @@
 """A mail server that keeps what it gets, for tests: each mail is one line of JSON on the standard output.
 
-The first line is its port. What a recipient's name begins with decides: `busy` is refused for now the first time, `gone` for
-good.
+The first line is its port. What a recipient's name begins with decides: `busy` is refused for now the first
+time, `gone` for good.
 """
 
 import asyncio
@@ -47,22 +47,26 @@ class Sink:
         content = envelope.content
         assert isinstance(content, bytes)
         message = email.message_from_bytes(content, policy=email.policy.default)
-        say({
-            "from": envelope.mail_from,
-            "to": envelope.rcpt_tos,
-            "encrypted": session.ssl is not None,
-            "user": session.auth_data,
-            "hello": session.host_name,
-            "headers": [[name, str(value)] for name, value in message.items()],
-            "type": message.get_content_type(),
-            "parts": [[part.get_content_type(), part.get_content()] for part in message.iter_parts()],
-            "defects": [str(defect) for part in message.walk() for defect in part.defects],
-            "raw": content.decode("ascii"),
-        })
+        say(
+            {
+                "from": envelope.mail_from,
+                "to": envelope.rcpt_tos,
+                "encrypted": session.ssl is not None,
+                "user": session.auth_data,
+                "hello": session.host_name,
+                "headers": [[name, str(value)] for name, value in message.items()],
+                "type": message.get_content_type(),
+                "parts": [[part.get_content_type(), part.get_content()] for part in message.iter_parts()],
+                "defects": [str(defect) for part in message.walk() for defect in part.defects],
+                "raw": content.decode("ascii"),
+            }
+        )
         return "250 ok"
 
 
-def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
+def authenticate(
+    server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object
+) -> AuthResult:
     pair = [part.decode() for part in (data.login, data.password)]  # type: ignore[attr-defined]
     return AuthResult(success=pair == OPTIONS["login"], auth_data=pair[0], handled=False)
 
