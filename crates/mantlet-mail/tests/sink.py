@@ -1,7 +1,7 @@
-"""A mail server that keeps what it gets, for tests: each mail is one line of JSON on the standard output.
+"""A mail server for tests that keeps what it gets: each mail is one line of JSON on stdout.
 
-The first line is its port. What a recipient's name begins with decides: `busy` is refused for now the first
-time, `gone` for good.
+The first line is its port. What a recipient's name begins with decides: `busy` is refused for now
+the first time, `gone` for good.
 """
 
 import asyncio
