@@ -220,7 +220,7 @@ impl Values {
 /// The HTML of a text: its paragraphs, and the link as one.
 fn html_of(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
-    let paragraphs: String = paragraphs
+    let paragraphs: Vec<_> = paragraphs
         .map(|paragraph| {
             let lines = escape(paragraph).replace('\n', "<br>\n");
             format!("<p>{}</p>\n", lines.replace("{link}", "<a href=\"{link}\">{link}</a>"))

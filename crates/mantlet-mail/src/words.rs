@@ -22,6 +22,7 @@ pub(crate) const KINDS: [Kind; 15] = [
 ];
 
 /// The file of a template, as an operator would write it.
+#[expect(clippy::too_many_lines, reason = "it is a list of texts")]
 pub(crate) fn ours(kind: Kind) -> &'static str {
     match kind {
         Kind::Verify => {
