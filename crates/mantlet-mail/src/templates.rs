@@ -226,6 +226,7 @@ fn html_of(text: &str) -> String {
             format!("<p>{}</p>\n", lines.replace("{link}", "<a href=\"{link}\">{link}</a>"))
         })
         .collect();
+    let paragraphs = paragraphs.concat();
     format!(
         "<!doctype html>\n<html>\n<head><meta charset=\"utf-8\"></head>\n<body>\n{paragraphs}</body>\n</html>\n"
     )
