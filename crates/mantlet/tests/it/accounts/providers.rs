@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 
 use super::site::{PASSWORD, principal};
 use crate::kit::{
-    Answer, Client, Gateway, Setup, browser::Browser, eventually, openid::Provider, redis::free_port,
+    Answer, Client, Gateway, Setup,
+    browser::Browser,
+    eventually,
+    openid::Provider,
+    redis::free_port,
+    websocket::{CLOSE, FINAL, TEXT, WebSocket, handshake},
 };
 
 /// A gate whose callers log in at a provider.
@@ -132,6 +137,10 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     ada.wait_until("location.pathname === '/orders'");
     let cookie = format!("Cookie: session={}\r\n", session_of(&mut ada));
     assert_eq!(company.ask("GET /orders", &cookie).status, 200);
+    let mut tab = Client::connect(company.gate.addr());
+    tab.send(handshake("/ws").replacen("\r\n\r\n", &format!("\r\n{cookie}\r\n"), 1));
+    let mut tab = WebSocket::accepted(tab);
+    tab.echo(TEXT, b"open");
 
     // At the provider: it tells the gate, and asks no browser to.
     ada.go(&format!("{}/session/end", company.provider.issuer()));
@@ -140,6 +149,8 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     eventually("the end of the session", || {
         (company.ask("GET /orders", &cookie).status == 401).then_some(())
     });
+    let (first, payload) = tab.next();
+    assert_eq!((first, &payload[2..]), (FINAL | CLOSE, &b"session ended"[..]));
     let records = company.gate.actions(&["logout"], 1);
     assert_eq!(records[0]["user"], format!("{}|ada", company.provider.issuer()), "{records:#?}");
 

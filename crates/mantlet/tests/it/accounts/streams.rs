@@ -62,7 +62,7 @@ fn a_new_password_ends_what_is_open_elsewhere_whatever_has_opened_it() {
     let program = open(&site, &bearer(&site.tokens("ada@example.com").access));
     let body = json!({ "current_password": PASSWORD, "new_password": "another long pass phrase" });
     let answer = site.post_json("/auth/api/password", &body, &cookie);
-    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.status, 204, "{answer:?}");
     expect_end(elsewhere);
     expect_end(program);
 }
