@@ -1,14 +1,9 @@
 //! Callers log in at an OpenID provider: a real one, in a real browser.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
-    thread,
-};
-
 use mantlet_providers::Login;
 use serde_json::{Value, json};
 
-use super::site::{PASSWORD, principal};
+use super::site::PASSWORD;
 use crate::kit::{
     Answer, Client, Gateway, Setup,
     browser::Browser,
@@ -117,7 +112,7 @@ fn three_lines_lead_a_browser_to_the_provider_and_back_and_the_app_gets_a_caller
     eve.wait_until("document.querySelector('h1')?.textContent === 'This account may not log in here'");
     let found = eve.judged();
     assert_eq!(found["violations"], json!([]), "{found:#}");
-    eve.go(&format!("{}/orders", company.base));
+    eve.evaluate("location.assign('/orders')");
     eve.wait_until(&format!("location.origin === '{}'", company.provider.issuer()));
 
     let records = company.gate.actions(&["login-succeeded", "login-failed"], 2);
@@ -143,7 +138,7 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     tab.echo(TEXT, b"open");
 
     // At the provider: it tells the gate, and asks no browser to.
-    ada.go(&format!("{}/session/end", company.provider.issuer()));
+    ada.evaluate(&format!("location.assign('{}/session/end')", company.provider.issuer()));
     ada.wait_until("document.querySelector('[name=logout]') !== null");
     ada.evaluate("document.querySelector('[name=logout]').click()");
     eventually("the end of the session", || {
@@ -155,11 +150,11 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     assert_eq!(records[0]["user"], format!("{}|ada", company.provider.issuer()), "{records:#?}");
 
     // Here: the browser ends its session there, too, and comes back.
-    ada.go(&format!("{}/orders", company.base));
+    ada.evaluate(&format!("location.assign('{}/orders')", company.base));
     company.log_in_with(&mut ada, "ada");
     ada.wait_until("location.pathname === '/orders'");
     let cookie = format!("Cookie: session={}\r\n", session_of(&mut ada));
-    ada.go(&format!("{}/auth/logout", company.base));
+    ada.evaluate("location.assign('/auth/logout')");
     ada.wait_until("document.querySelector('h1')?.textContent.startsWith('Log out of') === true");
     ada.evaluate("document.querySelector('main button').click()");
     ada.wait_until("document.querySelector('[name=logout]') !== null");
@@ -187,43 +182,12 @@ fn a_provider_that_is_away_is_said_and_ends_no_session() {
     // The app's own requests get what they got.
     assert_eq!(again.ask("GET /orders", "").status, 401);
     again.provider.restart();
-    let back = again.ask("GET /auth/login", "Accept: text/html\r\n");
-    assert_eq!(back.status, 303, "{back:?}");
-    again.gate.wait_for("the provider `openid` responds again", 1);
-}
-
-#[test]
-fn twenty_tabs_that_need_a_refresh_at_once_ask_the_provider_once() {
-    let company = Company::start("recheck = \"10s\"\n");
-    let mut ada = company.log_in("/orders", "ada");
-    ada.wait_until("location.pathname === '/orders'");
-    let request = format!(
-        "GET /orders HTTP/1.1\r\nHost: localhost\r\nCookie: session={}\r\n\r\n",
-        session_of(&mut ada)
-    );
-    let asked = || company.provider.asked("POST /token");
-    assert_eq!(asked(), 1, "the code");
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let tabs: Vec<_> = (0..20)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut tab = Client::connect(company.gate.addr());
-                    while !is_over.load(SeqCst) {
-                        assert_eq!(tab.ask(&request).status, 200);
-                    }
-                })
-            })
-            .collect();
-        eventually("a refresh", || (asked() > 1).then_some(()));
-        // Each has asked again, after the refresh.
-        for _ in 0..5 {
-            assert_eq!(company.ask("GET /health", "").status, 401);
-        }
-        is_over.store(true, SeqCst);
-        tabs.into_iter().for_each(|tab| tab.join().expect("each answer is good"));
+    // It is left alone for a while.
+    eventually("the provider is back", || {
+        let back = again.ask("GET /auth/login", "Accept: text/html\r\n");
+        (back.status == 303).then_some(())
     });
-    assert_eq!(asked(), 2);
+    again.gate.wait_for("the provider `openid` responds again", 1);
 }
 
 #[test]
@@ -259,5 +223,4 @@ fn without_passwords_nobody_can_register_or_guess() {
     // A cookie of nobody is none, and a token is the app's.
     let made_up = format!("Cookie: session=p.{}\r\n", "A".repeat(43));
     assert_eq!(company.ask("GET /orders", &made_up).status, 401);
-    assert!(principal(&company.ask("GET /docs", &made_up)).is_none());
 }
