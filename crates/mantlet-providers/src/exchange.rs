@@ -48,7 +48,7 @@ impl Asked {
 
     /// The name of its session's cookie, the same as for accounts.
     pub(crate) fn cookie(&self) -> &'static str {
-        if self.origin.starts_with("https:") { "__Host-session" } else { "session" }
+        if self.origin.starts_with("https:") { "__Host-session" } else { "mantlet-session" }
     }
 
     /// Whether its client wants JSON, and not a page.
@@ -136,6 +136,8 @@ pub enum Why {
     NotAllowed,
     /// The provider does not respond.
     ProviderAway,
+    /// The site is not encrypted, and not on this machine.
+    NotEncrypted,
 }
 
 impl Why {
@@ -152,6 +154,7 @@ impl Why {
             Self::IdToken => "id-token",
             Self::NotAllowed => "not-allowed",
             Self::ProviderAway => "provider-away",
+            Self::NotEncrypted => "not-encrypted",
         }
     }
 }

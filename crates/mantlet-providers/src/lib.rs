@@ -111,7 +111,7 @@ impl Providers {
         refresh::caller(&self.0, now, cookie).await
     }
 
-    /// Whether a session goes on. The provider is not asked.
+    /// Whether a session goes on. Its provider is asked, if that is due; a fault says nothing of the session.
     pub async fn goes_on(&self, now: Timestamp, session: &str) -> Result<bool, Fault> {
         refresh::goes_on(&self.0, now, session).await
     }

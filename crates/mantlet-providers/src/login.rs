@@ -27,6 +27,7 @@ use crate::{
     exchange::{Answer, Asked, Event, What, Why, caller_id},
     pages::{Said, json_of, lead, not_this_method, page, say, words},
     provider::{Away, Failure, Flow, Granted, Provider, Unbelieved},
+    settings::wrong_address,
     shared::Shared,
     texts::{local, parameter, set_cookie},
     ticket::{self, Ticket},
@@ -121,6 +122,9 @@ pub(crate) async fn begin(
         return Ok(not_this_method("GET").into());
     }
     let next = next(shared, asked);
+    if wrong_address(&asked.origin).is_some() {
+        return Ok(refuse(shared, asked, provider, Why::NotEncrypted.into(), Some(&next)));
+    }
     let begun = match provider.flow(now.as_second(), true).await {
         Ok(flow) => flow.begin(&redirect_uri(shared, asked, provider)),
         Err(away) => Err(away),

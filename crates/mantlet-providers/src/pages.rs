@@ -140,6 +140,12 @@ pub(crate) const fn words(why: Why) -> (StatusCode, &'static str, &'static str) 
             "The provider knows this account, but it is not among those that may use this app. Ask the operator of this app, \
              or log in with another account.",
         ),
+        Why::NotEncrypted => (
+            StatusCode::FORBIDDEN,
+            "This site is not encrypted",
+            "A login over plain HTTP could be read and taken over on the way. Open the site with https://. If you did, its \
+             operator has to say so: with `url` under `[accounts]`, or with the trusted proxies.",
+        ),
         Why::ProviderAway => (
             StatusCode::SERVICE_UNAVAILABLE,
             "The login is not available at the moment",

@@ -12,7 +12,7 @@
 
 use std::{
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
@@ -41,6 +41,8 @@ const REST: Duration = Duration::from_secs(10);
 /// How long another gate is waited for, and how often its row is looked at.
 const WAIT: Duration = Duration::from_secs(6);
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a request waits for a refresh.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Attempts to write down what the provider has given. It does not give it twice.
 const ATTEMPTS: u32 = 4;
 
@@ -53,7 +55,14 @@ pub(crate) async fn caller(
     if !cookie.expose().starts_with(COOKIE) {
         return Ok(Standing::Unknown);
     }
-    let Some(session) = shared.sessions.of_cookie(cookie).await? else { return Ok(Standing::Unknown) };
+    match shared.sessions.of_cookie(cookie).await? {
+        Some(session) => standing(shared, now, session).await,
+        None => Ok(Standing::Unknown),
+    }
+}
+
+/// Who has a session that was not ended. It is confirmed by its provider, if that is due.
+async fn standing(shared: &Arc<Shared>, now: Timestamp, session: ProviderSession) -> Result<Standing, Fault> {
     let Some(provider) = shared.provider_of(&session) else { return Ok(Standing::Unknown) };
     if age(now, session.created) >= provider.settings.max_age {
         return Ok(Standing::Unknown);
@@ -67,7 +76,9 @@ pub(crate) async fn caller(
     if !is_first && !is_over {
         return known(provider, session, true);
     }
-    match refresh.await {
+    // It goes on by itself, and is waited for as long as a page may be late.
+    let refreshed = tokio::time::timeout(PATIENCE, refresh).await.unwrap_or(Refreshed::Elsewhere);
+    match refreshed {
         Refreshed::Confirmed(session) => known(provider, *session, true),
         Refreshed::Ended => Ok(Standing::Unknown),
         Refreshed::Away | Refreshed::Elsewhere if !is_over => known(provider, session, true),
@@ -79,11 +90,14 @@ pub(crate) async fn caller(
     }
 }
 
-/// Whether a session was not ended, and is not too old.
-pub(crate) async fn goes_on(shared: &Shared, now: Timestamp, id: &str) -> Result<bool, Fault> {
+/// Whether a session goes on, as for a request with its cookie.
+pub(crate) async fn goes_on(shared: &Arc<Shared>, now: Timestamp, id: &str) -> Result<bool, Fault> {
     let Some(session) = shared.sessions.by_id(id).await? else { return Ok(false) };
-    let provider = shared.provider_of(&session);
-    Ok(provider.is_some_and(|provider| age(now, session.created) < provider.settings.max_age))
+    match standing(shared, now, session).await? {
+        Standing::Caller(_) => Ok(true),
+        Standing::Unknown => Ok(false),
+        Standing::Unavailable => Err(Fault::Failed("asking the provider")),
+    }
 }
 
 /// How long ago it was. A clock that was put back makes nothing older.
@@ -154,6 +168,9 @@ async fn run(
         return elsewhere(shared, now, session).await;
     };
     let Some(token) = &tokens.refresh else { return Ok(Refreshed::Away) };
+    // A provider that hangs has taken its time: it is left alone from its end on.
+    let begun = Instant::now();
+    let late = || now.checked_add(begun.elapsed()).unwrap_or(now);
     let granted = match provider.flow(now.as_second(), false).await {
         Ok(flow) => flow.refresh(now, token).await,
         Err(away) => Err(Failure::Away(away)),
@@ -165,8 +182,8 @@ async fn run(
             return end(shared, now, session, (ProviderEnd::Refused, Why::GrantRefused), None).await;
         }
         // The operator's mistake, and not the caller's.
-        Err(Failure::Client(detail)) => return away(shared, now, provider, session, &Away(detail)).await,
-        Err(Failure::Away(why)) => return away(shared, now, provider, session, &why).await,
+        Err(Failure::Client(detail)) => return away(shared, late(), provider, session, &Away(detail)).await,
+        Err(Failure::Away(why)) => return away(shared, late(), provider, session, &why).await,
     };
     let Some(renewed) = granted.after(Some(&tokens)) else { return Ok(Refreshed::Away) };
     match confirm(provider, now, session, &granted).await {
@@ -190,7 +207,7 @@ async fn run(
                 Unbelieved::Bad(detail) => Away(format!("an ID token of a refresh is not good: {detail}")),
             };
             match keep(shared, now, session, &renewed, &session.attributes, session.expires).await? {
-                Some(session) => away(shared, now, provider, &session, &why).await,
+                Some(session) => away(shared, late(), provider, &session, &why).await,
                 None => Ok(Refreshed::Ended),
             }
         }

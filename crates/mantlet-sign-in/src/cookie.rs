@@ -2,7 +2,8 @@
 //!
 //! `__Host-session` is bound to this host, to every path of it, and to encrypted connections (RFC 6265bis section 4.1.3.2). A
 //! browser drops such a cookie on a plain connection. So where the site is plain http on this machine, which is how apps are
-//! developed, the cookie is called `session` and goes without `Secure`. Anywhere else a plain site gets no login that lasts.
+//! developed, the cookie is called `mantlet-session` and goes without `Secure`: many
+//! apps have one that is called `session`. Anywhere else a plain site gets no login that lasts.
 
 use http::{HeaderValue, Uri};
 use mantlet_accounts::{Secret, sessions::Limits};
@@ -10,7 +11,7 @@ use mantlet_accounts::{Secret, sessions::Limits};
 use crate::asked::Asked;
 
 /// The name of the cookie, and the one that it has on a plain site of this machine.
-pub(crate) const NAMES: [&str; 2] = ["__Host-session", "session"];
+pub(crate) const NAMES: [&str; 2] = ["__Host-session", "mantlet-session"];
 
 /// Gives a browser its session. The cookie lasts as long as the session may in all.
 pub(crate) fn set(asked: &Asked, cookie: &Secret<String>, limits: Limits) -> HeaderValue {

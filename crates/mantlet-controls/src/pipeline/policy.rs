@@ -4,7 +4,7 @@
 //! into one [`Policy`] or reports every mistake at once. A reload swaps the whole policy, never a part of it.
 
 use crate::{
-    Mode, accounts,
+    Call, Mode, accounts,
     audit::{Actions, FirstTime, Recorded, Vouchers},
     client,
     config::{Clock, Context, Deployment, Mistake, Section},
@@ -157,6 +157,11 @@ macro_rules! policy {
 sections!(policy);
 
 impl Policy {
+    /// The host of a request, for links that are built from it.
+    pub fn host_of_links<'c>(&self, call: &'c Call) -> Option<&'c str> {
+        self.host.to_build_from(self.routes.fallback().host, &call.host)
+    }
+
     /// Whether actions are recorded beside refusals.
     pub fn records_actions(&self) -> bool {
         self.routes.fallback().recorded != Recorded::Nothing

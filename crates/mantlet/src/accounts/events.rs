@@ -122,9 +122,15 @@ pub(super) fn subject_of(event: &mantlet_providers::Event) -> Option<&str> {
     event.caller.as_deref()?.split_once('|').map(|(_, subject)| subject)
 }
 
-/// Whether an event at a provider may have ended a session.
+/// Whether an event at a provider may have ended a session. A login ends the former one of the same browser.
 pub(super) const fn ends_sessions(what: AtProvider) -> bool {
-    matches!(what, AtProvider::LoggedOut | AtProvider::LoggedOutByProvider | AtProvider::SessionEnded(_))
+    matches!(
+        what,
+        AtProvider::LoggedIn
+            | AtProvider::LoggedOut
+            | AtProvider::LoggedOutByProvider
+            | AtProvider::SessionEnded(_)
+    )
 }
 
 /// Whether it may have ended a session, or changed what is said of its account.

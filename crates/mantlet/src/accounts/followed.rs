@@ -47,9 +47,9 @@ struct Known {
 }
 
 impl<T: Trail> Session<T> {
-    /// One that goes on.
+    /// One that went on a moment ago. It is looked up at once: it may have ended since.
     pub(super) fn new(trail: T) -> Self {
-        let known = Known { number: trail.number(), until: Instant::now() + LASTS };
+        let known = Known { number: trail.number(), until: Instant::now() };
         let (has_ended, is_asked) = (AtomicBool::new(false), AtomicBool::new(false));
         Self(Arc::new(Inner { trail, has_ended, is_asked, known: Mutex::new(known) }))
     }
@@ -122,19 +122,21 @@ mod tests {
         let known = Known::default();
         let session = Session::new(known.clone());
         let looked_up = || known.0.1.load(SeqCst);
-        assert!(!session.has_ended() && looked_up() == 0);
+        *known.0.2.lock().unwrap() = Some(true);
+        assert!(!session.has_ended() && !session.has_ended() && looked_up() == 1);
+        *known.0.2.lock().unwrap() = None;
         // A database that does not answer ends nothing, and is not asked in each moment.
         known.0.0.store(1, SeqCst);
         assert!(!session.has_ended() && !session.has_ended());
-        assert_eq!(looked_up(), 1);
+        assert_eq!(looked_up(), 2);
         *known.0.2.lock().unwrap() = Some(true);
         known.0.0.store(2, SeqCst);
         assert!(!session.has_ended() && !session.has_ended());
-        assert_eq!(looked_up(), 2);
+        assert_eq!(looked_up(), 3);
         *known.0.2.lock().unwrap() = Some(false);
         known.0.0.store(3, SeqCst);
         assert!(!session.has_ended(), "it is asked");
         assert!(session.has_ended());
-        assert_eq!(looked_up(), 3);
+        assert_eq!(looked_up(), 4);
     }
 }

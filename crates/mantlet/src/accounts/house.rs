@@ -48,6 +48,8 @@ use crate::{
 const THREADS: usize = 2;
 /// Credentials that are looked up at once; more wait for their turn.
 const LOOK_UPS: usize = 64;
+/// The same of sessions of providers, which may have to wait for their provider.
+const LOOK_UPS_AT_PROVIDER: usize = 256;
 /// How long a look-up may take, its turn included.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often what has ended is forgotten, and whether the next key is due.
@@ -82,6 +84,8 @@ struct Inner {
     /// Not there until the database could be opened.
     opened: OnceLock<Opened>,
     turns: Semaphore,
+    turns_at_provider: Semaphore,
+    turns_of_followed: Semaphore,
     memory: Arc<Memory>,
     /// What happens at providers without a request is recorded here; none if actions are not recorded.
     log: Option<AuditLog>,
@@ -122,6 +126,8 @@ impl Accounts {
             token: format!("{}/token", config.path),
             opened: OnceLock::new(),
             turns: Semaphore::new(LOOK_UPS),
+            turns_at_provider: Semaphore::new(LOOK_UPS_AT_PROVIDER),
+            turns_of_followed: Semaphore::new(LOOK_UPS),
             memory: Arc::default(),
             log,
             mail: Notify::new(),
@@ -253,7 +259,8 @@ impl Inner {
         let Some(opened) = self.opened.get() else { return Verdict::Unknown };
         let looked = async {
             if began_at_provider(credential) {
-                // Without a turn: a provider that is slow holds up its own sessions alone.
+                // Of its own: a provider that is slow holds up the sessions of providers alone.
+                let _turn = self.turns_at_provider.acquire().await.ok()?;
                 return Some(opened.look_at_provider(credential).await);
             }
             let _turn = self.turns.acquire().await.ok()?;
@@ -377,10 +384,15 @@ impl Trail for Path {
     fn look_up(&self, tell: impl FnOnce(Result<bool, Fault>) + Send + 'static) {
         let (inner, caller) = (Arc::clone(&self.door.inner), Arc::clone(&self.caller));
         self.door.runtime.spawn(async move {
-            tell(match inner.opened.get() {
-                Some(opened) => opened.goes_on(&inner.plan.config, &caller).await,
-                None => Err(Fault::Failed("opening the database")),
-            });
+            let looked = async {
+                let _turn = inner.turns_of_followed.acquire().await;
+                match inner.opened.get() {
+                    Some(opened) => opened.goes_on(&inner.plan.config, &caller).await,
+                    None => Err(Fault::Failed("opening the database")),
+                }
+            };
+            let late = Err(Fault::Failed("waiting for the database"));
+            tell(tokio::time::timeout(PATIENCE, looked).await.unwrap_or(late));
         });
     }
 }

@@ -94,7 +94,8 @@ impl Memory {
 
     /// Something has ended sessions of an account, or has changed it; without one, of any.
     pub(super) fn end(&self, account: Option<&str>) {
-        // First the groups: what is kept from here on has seen the change.
+        // First all: what was asked for before is not kept from here on, and what was kept ends with its group.
+        self.all.fetch_add(1, SeqCst);
         let groups: &[AtomicU64] = match account.and_then(|account| self.groups.get(self.group(account))) {
             Some(group) => std::slice::from_ref(group),
             None => &self.groups,
@@ -102,7 +103,6 @@ impl Memory {
         for group in groups {
             group.fetch_add(1, SeqCst);
         }
-        self.all.fetch_add(1, SeqCst);
     }
 
     /// Counts the ends that concern an account.

@@ -124,7 +124,7 @@ impl Config {
     /// The name of the session's cookie for a site at this address. Browsers take the prefix over HTTPS alone.
     pub(crate) fn cookie(&self, origin: &str) -> &'static str {
         let origin = if self.url.is_empty() { origin } else { &self.url };
-        if origin.starts_with("http:") { "session" } else { "__Host-session" }
+        if origin.starts_with("http:") { "mantlet-session" } else { "__Host-session" }
     }
 
     /// What the pipeline has to know.
@@ -148,6 +148,14 @@ impl Config {
                 );
             }
             return mistakes;
+        }
+        if login.providers.iter().any(|provider| provider.issuer == self.url) {
+            let help = "name the provider's own address, and keep the site's for `[accounts]`";
+            add(
+                "url",
+                "is the issuer of a provider, too: their callers could not be told apart".to_owned(),
+                help,
+            );
         }
         if !self.has_passwords(login) && *self != self.without_passwords() {
             add(

@@ -86,7 +86,7 @@ impl Company {
 /// The cookie of a gate on HTTP, as a browser has it.
 fn session_of(browser: &mut Browser) -> String {
     let cookies = browser.cookies();
-    let found = cookies.iter().find(|(name, _)| name == "session");
+    let found = cookies.iter().find(|(name, _)| name == "mantlet-session");
     found.map_or_else(|| panic!("no session in {cookies:?}"), |(_, value)| value.clone())
 }
 
@@ -130,7 +130,7 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     let company = Company::start("after-logout = \"/goodbye\"\n[accounts]\npublic = [\"/goodbye\"]\n");
     let mut ada = company.log_in("/orders", "ada");
     ada.wait_until("location.pathname === '/orders'");
-    let cookie = format!("Cookie: session={}\r\n", session_of(&mut ada));
+    let cookie = format!("Cookie: mantlet-session={}\r\n", session_of(&mut ada));
     assert_eq!(company.ask("GET /orders", &cookie).status, 200);
     let mut tab = Client::connect(company.gate.addr());
     tab.send(handshake("/ws").replacen("\r\n\r\n", &format!("\r\n{cookie}\r\n"), 1));
@@ -153,7 +153,7 @@ fn a_logout_at_the_provider_ends_the_session_here_and_a_logout_here_ends_that_th
     ada.evaluate(&format!("location.assign('{}/orders')", company.base));
     company.log_in_with(&mut ada, "ada");
     ada.wait_until("location.pathname === '/orders'");
-    let cookie = format!("Cookie: session={}\r\n", session_of(&mut ada));
+    let cookie = format!("Cookie: mantlet-session={}\r\n", session_of(&mut ada));
     ada.evaluate("location.assign('/auth/logout')");
     ada.wait_until("document.querySelector('h1')?.textContent.startsWith('Log out of') === true");
     ada.evaluate("document.querySelector('main button').click()");
@@ -168,7 +168,7 @@ fn a_provider_that_is_away_is_said_and_ends_no_session() {
     let company = Company::start("");
     let mut ada = company.log_in("/orders", "ada");
     ada.wait_until("location.pathname === '/orders'");
-    let cookie = format!("Cookie: session={}\r\n", session_of(&mut ada));
+    let cookie = format!("Cookie: mantlet-session={}\r\n", session_of(&mut ada));
     company.provider.kill();
     assert_eq!(company.ask("GET /orders", &cookie).status, 200);
     // A gate that has not asked it yet.
@@ -221,6 +221,6 @@ fn without_passwords_nobody_can_register_or_guess() {
     assert!(told.stderr.contains("callers log in at a provider"), "{}", told.stderr);
     assert!(company.state.path().join("accounts.db").exists());
     // A cookie of nobody is none, and a token is the app's.
-    let made_up = format!("Cookie: session=p.{}\r\n", "A".repeat(43));
+    let made_up = format!("Cookie: mantlet-session=p.{}\r\n", "A".repeat(43));
     assert_eq!(company.ask("GET /orders", &made_up).status, 401);
 }
