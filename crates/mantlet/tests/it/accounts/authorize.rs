@@ -1,6 +1,11 @@
 //! "Authorize" in the app's `/docs`, as a person uses it in a browser.
 
-use super::site::{PASSWORD, Site};
+use serde_json::{Value, json};
+
+use super::{
+    pages::code_of,
+    site::{PASSWORD, Site, bearer},
+};
 use crate::{
     kit::{Client, Setup, browser::Browser},
     try_it_out::{authorize, click, network, open, try_out},
@@ -73,20 +78,56 @@ fn its_policy_may_be_enforced() {
     authorizes(&site);
 }
 
+/// Waits for a field, and types into it.
+fn fill(browser: &mut Browser, selector: &str, text: &str) {
+    browser.wait_until(&format!("document.querySelector(`{selector}`) !== null"));
+    browser.evaluate(&format!("document.querySelector(`{selector}`).focus()"));
+    browser.type_text(text);
+}
+
+/// "Authorize" with a password, of which the page says that it is not enough.
+fn is_told(browser: &mut Browser, password: &str, text: &str) {
+    click(browser, ".auth-wrapper .authorize");
+    fill(browser, "#oauth_username", ADDRESS);
+    fill(browser, "#oauth_password", password);
+    click(browser, ".auth-btn-wrapper .authorize");
+    browser.wait_until(&format!(
+        "document.querySelector('.auth-container .errors')?.innerText.includes('{text}') === true"
+    ));
+}
+
 #[test]
 fn a_wrong_password_is_told_there() {
     let site = site("");
     site.register(ADDRESS);
     let network = network();
     let mut browser = open(site.gate.addr(), network.addr(), "/docs");
-    click(&mut browser, ".auth-wrapper .authorize");
-    for (field, text) in [("#oauth_username", ADDRESS), ("#oauth_password", "wrong horse battery staple")] {
-        browser.wait_until(&format!("document.querySelector(`{field}`) !== null"));
-        browser.evaluate(&format!("document.querySelector(`{field}`).focus()"));
-        browser.type_text(text);
-    }
-    click(&mut browser, ".auth-btn-wrapper .authorize");
-    browser.wait_until(
-        "document.querySelector('.auth-container .errors')?.innerText.includes('Incorrect username or password') === true",
-    );
+    is_told(&mut browser, "wrong horse battery staple", "Incorrect username or password");
+}
+
+/// Swagger UI knows no second factor. The session of a browser that has logged in on the pages is enough for it.
+#[test]
+fn who_has_a_second_factor_logs_in_on_the_pages_and_needs_no_authorize() {
+    let site = site("");
+    site.register(ADDRESS);
+    let own = bearer(&site.tokens(ADDRESS).access);
+    let enrol =
+        |what: &str, asked: &Value| site.post_json(&format!("/auth/api/second-factor/{what}"), asked, &own);
+    let made = enrol("enrol", &json!({ "password": PASSWORD })).json();
+    let code = code_of(made["secret"].as_str().expect("a secret"));
+    let codes = enrol("confirm", &json!({ "code": code })).json();
+    let code = codes["recovery_codes"][0].as_str().expect("a code");
+
+    let network = network();
+    let mut browser = open(site.gate.addr(), network.addr(), "/docs");
+    is_told(&mut browser, PASSWORD, "second factor");
+    browser.go(&format!("http://{}/auth/login?next=/docs", site.gate.addr()));
+    fill(&mut browser, "main form [name=email]", ADDRESS);
+    fill(&mut browser, "main form [name=password]", PASSWORD);
+    browser.evaluate("document.querySelector('main form button').click()");
+    fill(&mut browser, "main form [name=code]", code);
+    browser.evaluate("document.querySelector('main form button').click()");
+    browser.wait_until("location.pathname === '/docs'");
+    try_out(&mut browser, "/mine", "get", None, (200, ADDRESS));
+    assert_eq!(browser.violations(), &[] as &[String]);
 }

@@ -74,16 +74,12 @@ impl Place {
     }
 
     fn size(&self) -> u64 {
-        match &self.postgres {
-            Some(postgres) => {
-                let size = postgres.tell("postgres", "SELECT pg_database_size('postgres')");
-                size.parse().expect("a number")
-            }
-            None => {
-                let file = self.folder.path().join("state/accounts.db");
-                fs::metadata(file).expect("the database").len()
-            }
+        if let Some(postgres) = &self.postgres {
+            let size = postgres.tell("postgres", "SELECT pg_database_size('postgres')");
+            return size.parse().expect("a number");
         }
+        let file = self.folder.path().join("state/accounts.db");
+        fs::metadata(file).expect("the database").len()
     }
 
     fn start(&self) -> Site {
@@ -123,11 +119,7 @@ fn a_hundred_thousand_accounts() {
         let (said, took) = place.tell(&["import", file.to_str().expect("text")]);
         println!("  {}: {took:.1?}", said.stdout.trim());
         let size = place.size() - empty;
-        println!(
-            "  {:.1} MiB, {} bytes an account",
-            size as f64 / f64::from(1 << 20),
-            size / ACCOUNTS as u64
-        );
+        println!("  {} MiB, {} bytes an account", size >> 20, size / ACCOUNTS as u64);
         let (_, took) = place.tell(&["list"]);
         println!("  the first page of 100, with the start of the command: {took:.0?}");
         let (start, mut after, mut count) = (Instant::now(), String::new(), 0);
@@ -183,7 +175,7 @@ fn a_flood_of_logins() {
         let (middle, last) = waits(&site, &cookie);
         let decided = flood.decided.load(SeqCst) - before;
         println!("beside 200 clients that log in: p50 {middle:.2?}, p99 {last:.2?}");
-        println!("logins a second: {:.1}", decided as f64 / start.elapsed().as_secs_f64());
+        println!("logins: {decided} in {:.1?}", start.elapsed());
     });
     println!("{:?}", flood.statuses());
     footprint.grown("200 clients that log in");
