@@ -13,6 +13,8 @@ mod mailbox;
 mod measured;
 mod needed;
 mod pages;
+mod providers;
 mod shared;
 mod site;
 mod smtp;
+mod streams;
