@@ -49,6 +49,9 @@ pub(super) struct Outcome<'o> {
     pub(super) headers: &'o HeaderMap,
 }
 
+/// A caller with an account, and what keeps it.
+pub(super) type WithAccount = (Arc<dyn Callers>, Arc<accounts::Caller>);
+
 /// The debts of single controls. Each is settled once, whatever the ending.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -57,7 +60,7 @@ pub(super) struct Due {
     /// bans: a refusal counts towards one.
     pub(super) may_be_banned: bool,
     /// accounts: the caller with an account, and what keeps it.
-    pub(super) account: Option<Box<(Arc<dyn Callers>, Arc<accounts::Caller>)>>,
+    pub(super) account: Option<Box<WithAccount>>,
     /// attempts: an attempt, whose response decides.
     pub(super) attempt: Option<Box<throttle::Attempt>>,
     /// throttle: its counts in rules that only report, which learn its response.

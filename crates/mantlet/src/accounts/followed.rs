@@ -66,7 +66,7 @@ impl<T: Trail> Followed for Session<T> {
         let is_due = number != known.number || Instant::now() >= known.until;
         if is_due && !inner.is_asked.swap(true, SeqCst) {
             let asked = Arc::clone(inner);
-            inner.trail.look_up(move |goes_on| asked.learn(goes_on, number));
+            inner.trail.look_up(move |goes_on| asked.learn(&goes_on, number));
         }
         false
     }
@@ -74,7 +74,7 @@ impl<T: Trail> Followed for Session<T> {
 
 impl<T> Inner<T> {
     /// `number` was counted before it was looked up: what has ended since is looked up again.
-    fn learn(&self, goes_on: Result<bool, Fault>, number: u64) {
+    fn learn(&self, goes_on: &Result<bool, Fault>, number: u64) {
         let lasts = match goes_on {
             Ok(true) => LASTS,
             Ok(false) => {

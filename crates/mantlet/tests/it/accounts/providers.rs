@@ -87,7 +87,7 @@ impl Company {
 fn session_of(browser: &mut Browser) -> String {
     let cookies = browser.cookies();
     let found = cookies.iter().find(|(name, _)| name == "session");
-    found.map(|(_, value)| value.clone()).unwrap_or_else(|| panic!("no session in {cookies:?}"))
+    found.map_or_else(|| panic!("no session in {cookies:?}"), |(_, value)| value.clone())
 }
 
 #[test]
