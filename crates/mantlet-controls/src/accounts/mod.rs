@@ -35,6 +35,8 @@ use crate::{
 };
 use mantlet_contract::routes::Visibility;
 
+pub use crate::identity::Followed;
+
 /// Bytes of the longest target to which a login leads back.
 const LONGEST_RETURN: usize = 2 << 10;
 
@@ -141,12 +143,6 @@ pub struct Caller {
     pub session: u64,
     /// Its session, as what keeps it names it.
     pub id: Box<str>,
-}
-
-/// Whether a session goes on: for what was opened in it, and is open for long.
-pub trait Followed: Debug + Send + Sync {
-    /// Whether it has ended. It is asked again and again, and never waits.
-    fn has_ended(&self) -> bool;
 }
 
 /// What keeps accounts: who has a credential, and which requests are for the accounts themselves.

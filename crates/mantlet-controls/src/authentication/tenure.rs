@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     Call, Mode, Reason,
-    accounts::Followed,
     audit::Record,
     config::{Clock, units::Span},
+    identity::Followed,
     token::TokenFault,
 };
 

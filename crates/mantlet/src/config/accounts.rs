@@ -15,7 +15,7 @@ use mantlet_mail::{Sender, Site, Templates, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LoginConfig,
+    login,
     reference::{REMEDY, Reference, secret},
 };
 
@@ -112,12 +112,12 @@ impl Default for Config {
 
 impl Config {
     /// Whether there are accounts with passwords.
-    pub(crate) fn has_passwords(&self, login: &LoginConfig) -> bool {
+    pub(crate) fn has_passwords(&self, login: &login::Config) -> bool {
         !self.url.is_empty() && self.passwords.unwrap_or_else(|| login.is_empty())
     }
 
     /// Whether somebody can log in: with a password, or at a provider.
-    pub(crate) fn is_wanted(&self, login: &LoginConfig) -> bool {
+    pub(crate) fn is_wanted(&self, login: &login::Config) -> bool {
         self.has_passwords(login) || !login.is_empty()
     }
 
@@ -133,7 +133,7 @@ impl Config {
     }
 
     /// What is wrong with it.
-    pub(super) fn check(&self, login: &LoginConfig) -> Vec<Mistake> {
+    pub(super) fn check(&self, login: &login::Config) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         let mut add = |key: &str, message: String, help: &str| {
             mistakes.push(Mistake::new(format!("accounts.{key}"), message).help(help));
@@ -452,7 +452,7 @@ mod tests {
     }
 
     fn keys(config: &Config) -> Vec<String> {
-        config.check(&LoginConfig::default()).into_iter().map(|mistake| mistake.key).collect()
+        config.check(&login::Config::default()).into_iter().map(|mistake| mistake.key).collect()
     }
 
     #[test]
@@ -482,14 +482,14 @@ mod tests {
     fn beside_providers_there_are_passwords_only_if_that_is_written() {
         #[derive(Deserialize)]
         struct Whole {
-            login: LoginConfig,
+            login: login::Config,
         }
         let whole: Whole =
             toml::from_str("[login]\nissuer = \"https://id.example\"\nclient-id = \"app\"\n").unwrap();
         let check = |config: &Config| -> Vec<_> {
             config.check(&whole.login).into_iter().map(|mistake| mistake.key).collect()
         };
-        let (plain, none) = (config("https://orchard.example"), LoginConfig::default());
+        let (plain, none) = (config("https://orchard.example"), login::Config::default());
         assert!(plain.has_passwords(&none) && !plain.has_passwords(&whole.login));
         let both = Config { passwords: Some(true), ..plain.clone() };
         assert!(both.has_passwords(&whole.login));
@@ -527,7 +527,7 @@ mod tests {
             (Config { style: "/no/such".into(), ..good.clone() }, "style"),
         ] {
             assert_eq!(keys(&config), [format!("accounts.{key}")]);
-            let shown = format!("{:?}", config.check(&LoginConfig::default()));
+            let shown = format!("{:?}", config.check(&login::Config::default()));
             assert!(!shown.contains("u:p@"), "{shown}");
         }
     }
