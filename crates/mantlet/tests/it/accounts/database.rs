@@ -1,6 +1,6 @@
 //! The database is away, is another one, or cannot be used; the app is where the accounts are.
 
-use std::fs;
+use std::{ffi::OsString, fs};
 
 use serde_json::json;
 
@@ -9,16 +9,18 @@ use crate::kit::{Setup, command::Typed, eventually, postgres::Postgres};
 
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn with_postgres(url: &str) -> Site {
-    let setup = Setup::run("recorder:app")
-        .variables(vec![("ACCOUNTS_DATABASE", url.into()), ("ACCOUNTS_KEY", KEY.into())]);
+pub(super) fn variables(url: &str) -> Vec<(&'static str, OsString)> {
+    vec![("ACCOUNTS_DATABASE", url.into()), ("ACCOUNTS_KEY", KEY.into())]
+}
+
+pub(super) fn with_postgres(url: &str) -> Site {
     Site::of(
-        setup,
+        Setup::run("recorder:app").variables(variables(url)),
         "database = \"env:ACCOUNTS_DATABASE\"\nkey = \"env:ACCOUNTS_KEY\"\npublic = [\"/health\"]\n",
     )
 }
 
-fn url_of(postgres: &Postgres) -> String {
+pub(super) fn url_of(postgres: &Postgres) -> String {
     format!("postgres://postgres@localhost/postgres?host={}", postgres.folder().display())
 }
 

@@ -77,7 +77,7 @@ impl<'s> Person<'s> {
 }
 
 /// What the app of an authenticator shows now.
-fn code_of(secret: &str) -> String {
+pub(super) fn code_of(secret: &str) -> String {
     let secret = totp_rs::Secret::try_from_base32(secret.replace(' ', "")).expect("base32");
     let totp = totp_rs::Builder::new().with_algorithm(totp_rs::Algorithm::SHA1).with_secret(secret).build();
     let now = jiff::Timestamp::now().as_second();

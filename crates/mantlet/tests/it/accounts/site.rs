@@ -1,6 +1,6 @@
 //! A site with accounts, and what its users do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use mantlet_accounts::{
@@ -45,6 +45,11 @@ impl Site {
         let state = folder.path().join("state");
         let gate = setup.state(&state).config(&config(keys)).start();
         Self { gate, state, _folder: folder }
+    }
+
+    /// Of a gate that runs with this state folder.
+    pub(super) fn around(gate: Gateway, state: &Path) -> Self {
+        Self { gate, state: state.to_owned(), _folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// A request with these lines in its head.

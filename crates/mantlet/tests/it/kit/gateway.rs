@@ -413,13 +413,13 @@ pub(crate) fn read_all(file: &Path) -> Vec<Value> {
 }
 
 /// The lines that a process writes, as they come.
-pub(super) struct Log {
+pub(crate) struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Log {
-    pub(super) fn follow(source: impl std::io::Read + Send + 'static) -> Self {
+    pub(crate) fn follow(source: impl std::io::Read + Send + 'static) -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let shared = Arc::clone(&lines);
         let reader = thread::spawn(move || {
@@ -430,7 +430,7 @@ impl Log {
         Self { lines, reader: Some(reader) }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
 
