@@ -65,6 +65,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod authentication;
 pub mod authorization;
+pub mod challenge;
 pub mod client;
 pub mod contract;
 pub mod cookies;

@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 10] = [
     &["call"],
     &["account", "identity", "refusal", "selection"],
     &["audit"],
-    &["accounts", "wire"],
+    &["accounts", "challenge", "wire"],
     &["route"],
     &["pipeline"],
     &["layer"],
