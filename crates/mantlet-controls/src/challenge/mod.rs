@@ -13,8 +13,8 @@
 //! 5. it was not used before ([`Spent`]).
 //!
 //! The number is drawn at random up to [`ProofOfWork::most`], so an answer costs half as many hashes
-//! on average, and at most all of them. Verification costs two. A graphics card hashes thousands of
-//! times faster than a page does: the work raises the price of a guess, and bounds nothing.
+//! on average, and at most all of them. Verification costs two. A graphics card hashes far
+//! faster than a page does: the work raises the price of a guess, and bounds nothing.
 
 mod spent;
 
@@ -49,7 +49,7 @@ pub struct ProofOfWork {
 
 /// A puzzle, as ALTCHA has it in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Challenge {
+pub struct Puzzle {
     algorithm: &'static str,
     challenge: String,
     maxnumber: u32,
@@ -109,16 +109,16 @@ impl ProofOfWork {
 
     /// A new puzzle for a flow (`login`, `reset` and so on: letters, digits and hyphens). None if the
     /// flow has another name, or the system gives no random bytes.
-    pub fn challenge(&self, flow: &str, now: Timestamp) -> Option<Challenge> {
+    pub fn puzzle(&self, flow: &str, now: Timestamp) -> Option<Puzzle> {
         let mut random = [0; 20];
         getrandom::fill(&mut random).ok()?;
         let (nonce, number) = random.split_first_chunk::<12>()?;
         // 64 bits for a number of 32: no number is more likely in a way that could be noticed.
         let number = u64::from_be_bytes(number.try_into().ok()?) % (u64::from(self.most) + 1);
-        self.puzzle(flow, now, nonce, u32::try_from(number).ok()?)
+        self.puzzle_of(flow, now, nonce, u32::try_from(number).ok()?)
     }
 
-    fn puzzle(&self, flow: &str, now: Timestamp, nonce: &[u8], number: u32) -> Option<Challenge> {
+    fn puzzle_of(&self, flow: &str, now: Timestamp, nonce: &[u8], number: u32) -> Option<Puzzle> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if flow.is_empty() || !flow.bytes().all(is_name) {
             return None;
@@ -129,7 +129,7 @@ impl ProofOfWork {
         let salt = format!("{}?expires={expires}&flow={flow}&", hex(nonce));
         let challenge = hash(&salt, number);
         let signature = hex(&self.sign(&challenge)?);
-        Some(Challenge { algorithm: SHA_256, challenge, maxnumber: self.most, salt, signature })
+        Some(Puzzle { algorithm: SHA_256, challenge, maxnumber: self.most, salt, signature })
     }
 
     /// Judges an answer for a flow.

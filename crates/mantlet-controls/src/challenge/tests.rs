@@ -14,11 +14,11 @@ fn with_key(byte: u8) -> ProofOfWork {
 }
 
 /// What ALTCHA's widget does.
-fn solve(challenge: &Challenge) -> Value {
+fn solve(challenge: &Puzzle) -> Value {
     let number = (0..=challenge.maxnumber)
         .find(|number| hash(&challenge.salt, *number) == challenge.challenge)
         .expect("each puzzle has a solution");
-    let Challenge { algorithm, challenge, salt, signature, .. } = challenge;
+    let Puzzle { algorithm, challenge, salt, signature, .. } = challenge;
     json!({ "algorithm": algorithm, "challenge": challenge, "number": number, "salt": salt,
         "signature": signature, "took": 12 })
 }
@@ -36,7 +36,7 @@ fn changed(answer: &Value, field: &str, value: impl Into<Value>) -> String {
 #[test]
 fn an_answer_is_good_for_its_flow_and_its_time_at_all_gates_with_the_key() {
     let [one, other, foreign] = [7, 7, 8].map(with_key);
-    let challenge = one.challenge("login", at(0)).unwrap();
+    let challenge = one.puzzle("login", at(0)).unwrap();
     let answer = encoded(&solve(&challenge));
     let solved = other.verify("login", &answer, at(299)).unwrap();
     assert_eq!(solved.expires, at(300));
@@ -44,7 +44,7 @@ fn an_answer_is_good_for_its_flow_and_its_time_at_all_gates_with_the_key() {
     assert_eq!(other.verify("reset", &answer, at(0)), Err(Fault::OtherFlow));
     assert_eq!(foreign.verify("login", &answer, at(0)), Err(Fault::Forged));
 
-    let next = one.challenge("login", at(0)).unwrap();
+    let next = one.puzzle("login", at(0)).unwrap();
     let next = one.verify("login", &encoded(&solve(&next)), at(0)).unwrap();
     assert_ne!(next.id, solved.id);
 }
@@ -52,7 +52,7 @@ fn an_answer_is_good_for_its_flow_and_its_time_at_all_gates_with_the_key() {
 #[test]
 fn nothing_of_an_answer_can_be_changed() {
     let work = with_key(7);
-    let challenge = work.puzzle("login", at(0), &[7; 12], 4321).unwrap();
+    let challenge = work.puzzle_of("login", at(0), &[7; 12], 4321).unwrap();
     let answer = solve(&challenge);
     let judged = |text: &str| work.verify("login", text, at(0));
     assert!(judged(&encoded(&answer)).is_ok());
@@ -86,7 +86,7 @@ fn nothing_of_an_answer_can_be_changed() {
 #[test]
 fn puzzles_and_answers_are_those_of_altcha() {
     let work = with_key(7);
-    let ours = work.puzzle("login", at(0), &[7; 12], 4321).unwrap();
+    let ours = work.puzzle_of("login", at(0), &[7; 12], 4321).unwrap();
     let theirs = json!({
         "algorithm": "SHA-256",
         "challenge": "07da9ed2e6da97908cb5e41c10901dd2c21505ffb09db3e4128fffa8ca84ed4d",
@@ -109,7 +109,7 @@ fn a_short_key_and_a_flow_that_could_change_the_salt_are_refused() {
     let short = Secret::new(vec![7; SHORTEST_KEY - 1]);
     assert!(ProofOfWork::new(short, MOST, Duration::from_mins(5)).is_none());
     for flow in ["", "login&expires=1900000000", "a b", "?", "é"] {
-        assert_eq!(with_key(7).challenge(flow, at(0)), None, "{flow}");
+        assert_eq!(with_key(7).puzzle(flow, at(0)), None, "{flow}");
     }
 }
 
@@ -118,7 +118,7 @@ fn numbers_are_drawn_up_to_the_most() {
     let key = || Secret::new(vec![7; SHORTEST_KEY]);
     let drawn = |most| {
         let work = ProofOfWork::new(key(), most, Duration::from_mins(5)).unwrap();
-        solve(&work.challenge("login", at(0)).unwrap())["number"].as_u64().unwrap()
+        solve(&work.puzzle("login", at(0)).unwrap())["number"].as_u64().unwrap()
     };
     assert_eq!(drawn(0), 0);
     let seen: std::collections::BTreeSet<_> = (0..200).map(|_| drawn(3)).collect();
