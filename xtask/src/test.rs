@@ -16,8 +16,8 @@ the command says what is missing and fails: no test is skipped in silence.
 
   Python 3.11 or later with venv, for uvicorn and FastAPI (target/python/dev), for FastAPI apps from elsewhere with
   their clients (target/python/packages), for apps with a login of their own (target/python/identity), and for apps that
-  use the Python package `mantlet` (target/python/sdk), for an app with OpenTelemetry (target/python/traces), and for
-  moto, which stands in for AWS (target/python/aws)
+  use the Python package `mantlet` (target/python/sdk), for an app with OpenTelemetry (target/python/traces), for
+  moto, which stands in for AWS (target/python/aws), and for aiosmtpd, a mail server (target/python/mail)
   Python 3.9, the oldest that runs apps which are read, for the oldest FastAPI (target/python/oldest) and the oldest
   SQLAlchemy of the Python package `mantlet` (target/python/oldest-sdk): from the system, pyenv or uv. No package of Debian brings it, so without it these tests are left out, and the command says so
   Go, to build h2spec, Pebble and an OpenTelemetry collector (target/tools). The collector needs a newer Go than Debian
@@ -42,6 +42,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
     let packages = tools::environment("packages", &root().join("python/requirements-packages.txt"))?;
     let identity = tools::environment("identity", &root().join("python/requirements-identity.txt"))?;
     let aws = tools::environment("aws", &root().join("python/requirements-aws.txt"))?;
+    let mail = tools::environment("mail", &root().join("python/requirements-mail.txt"))?;
     let sdk = tools::environment("sdk", &root().join("python/requirements-sdk.txt"))?;
     let oldest = tools::oldest_environment("oldest", &root().join("python/requirements-oldest.txt"))
         .and_then(|apps| {
@@ -95,6 +96,7 @@ pub(crate) fn all(filters: &[String]) -> Result<()> {
         tests.env("MANTLET_TEST_REDIS", &redis);
         tests.env("MANTLET_TEST_SDK", &sdk);
         tests.env("MANTLET_TEST_AWS", &aws);
+        tests.env("MANTLET_TEST_MAIL", &mail);
         tests.env("MANTLET_TEST_POSTGRES", &postgres);
         tests.env("MANTLET_TEST_FAKETIME", &faketime);
         tests.env("MANTLET_TEST_RSYSLOG", &rsyslog);

@@ -3,6 +3,8 @@
 //! Another part of Mantlet sends them. It claims a few for some time, sends each, and says that it was sent. What it does
 //! not say is claimed again: a mail may come twice, and is never lost.
 //!
+//! What could not be sent waits, longer each time, and is given up after a day.
+//!
 //! What a mail says may hold a link that opens an account, so it is sealed.
 
 use std::time::Duration;
@@ -15,8 +17,23 @@ use sqlx::any::AnyRow;
 use crate::{
     Fault, SealingKeys, opaque,
     store::{Change, Store, get},
-    time::{after, millis},
+    time::{after, age, millis, of_millis},
 };
+
+/// How long a mail waits that could not be sent: for the first time, for the second, and so on. Then always the last.
+const WAITS: [Duration; 5] = [
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    LONGEST_WAIT,
+];
+
+const LONGEST_WAIT: Duration = Duration::from_hours(6);
+
+/// A mail is given up that cannot be sent for so long, and was tried as often as there are waits: a gate that was stopped
+/// for a day tries, too.
+const GIVE_UP: Duration = Duration::from_hours(24);
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +114,8 @@ pub struct Mail {
     pub address: String,
     /// What it has to say.
     pub facts: Facts,
+    /// When it was written.
+    pub created: Timestamp,
     /// How often it was claimed before.
     pub tries: i64,
 }
@@ -137,8 +156,8 @@ pub(crate) async fn claim(
     lease: Duration,
     most: i64,
 ) -> Result<Vec<Mail>, Fault> {
-    // A claim that ends after two leases was made by a clock that has been put back since.
-    let (at, implausible) = (millis(now), after(now, lease * 2));
+    // A claim that ends after all that is waited for was made by a clock that has been put back since.
+    let (at, implausible) = (millis(now), after(now, LONGEST_WAIT.max(lease * 2)));
     let mut change = store.change().await?;
     let ids = sqlx::query(
         "SELECT id FROM outbox WHERE claimed_until <= $1 OR claimed_until > $2 ORDER BY id LIMIT $3",
@@ -153,7 +172,8 @@ pub(crate) async fn claim(
         let id: String = get(&id, "id")?;
         let claimed = sqlx::query(
             "UPDATE outbox SET claimed_until = $3, tries = tries + 1 \
-             WHERE id = $4 AND (claimed_until <= $1 OR claimed_until > $2) RETURNING kind, address, facts, tries",
+             WHERE id = $4 AND (claimed_until <= $1 OR claimed_until > $2) RETURNING kind, address, facts, created, \
+             tries",
         )
         .bind(at)
         .bind(implausible)
@@ -178,7 +198,26 @@ fn read(keys: &SealingKeys, id: String, row: &AnyRow) -> Result<Mail, Fault> {
         serde_json::from_slice(&facts).map_err(|_| Fault::Corrupt("a mail"))?;
     let token = token.map(|token| Secret::new(token.into_owned()));
     let facts = Facts { token, until, other_address, left };
-    Ok(Mail { kind, address: get(row, "address")?, facts, tries: get::<i64>(row, "tries")? - 1, id })
+    let created = of_millis(get(row, "created")?);
+    Ok(Mail { kind, address: get(row, "address")?, facts, created, tries: get::<i64>(row, "tries")? - 1, id })
+}
+
+/// A mail could not be sent. How long it waits now; none: it is given up.
+pub(crate) async fn failed(store: &Store, now: Timestamp, mail: &Mail) -> Result<Option<Duration>, Fault> {
+    let tried = usize::try_from(mail.tries).unwrap_or(0);
+    if age(now, millis(mail.created)) >= GIVE_UP && tried >= WAITS.len() {
+        done(store, &mail.id).await?;
+        return Ok(None);
+    }
+    let wait = WAITS.get(tried).copied().unwrap_or(LONGEST_WAIT);
+    let mut change = store.change().await?;
+    sqlx::query("UPDATE outbox SET claimed_until = $1 WHERE id = $2")
+        .bind(after(now, wait))
+        .bind(&mail.id)
+        .execute(change.on())
+        .await?;
+    change.commit().await?;
+    Ok(Some(wait))
 }
 
 /// A mail was sent, or is given up.

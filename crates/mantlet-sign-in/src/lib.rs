@@ -2,7 +2,7 @@
 //!
 //! [`SignIn`] answers the requests below one path of a site ([`Settings::path`], `/auth` by default): an API in
 //! FastAPI's shapes (`api`) and plain pages (`pages`). It knows no sockets, no configuration file and no gate.
-//! [`Accounts`](mantlet_accounts::Accounts) decides everything; this crate reads requests, and says in HTTP what was decided.
+//! [`Accounts`] decides everything; this crate reads requests, and says in HTTP what was decided.
 //!
 //! | path below `/auth` | what it is |
 //! |---|---|

@@ -188,6 +188,12 @@ impl Accounts {
         outbox::done(&self.store, id).await
     }
 
+    /// A mail could not be sent. How long it waits until it can be claimed again: 1 min, 5 min, 30 min, 2 h, then 6 h. None:
+    /// it is given up, after a day and at least six tries.
+    pub async fn mail_failed(&self, now: Timestamp, mail: &Mail) -> Result<Option<Duration>, Fault> {
+        outbox::failed(&self.store, now, mail).await
+    }
+
     /// The account of an address, as it is now.
     pub(crate) async fn by_address(&self, address: &Address) -> Result<Option<Row>, Fault> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(

@@ -89,6 +89,23 @@ impl From<Reason> for Ending {
     }
 }
 
+/// A request at the beginning of its road.
+fn depart<'r, B, A: App<B>, S: Sink>(
+    policy: &'r Policy,
+    audit: &'r S,
+    arrival: &Arrival,
+    request: &Request<RequestBody<B>>,
+    app: &A,
+) -> Road<'r, S> {
+    // client: which client has really sent the request. First, because every record names the
+    // caller; it refuses nothing.
+    let mut call = open::open(policy, arrival, request);
+    // trace: which one the request is part of. Before any record of it.
+    call.trace = app.trace(request.headers(), call.client.peer_trusted);
+    let settings = Arc::clone(policy.routes.fallback());
+    Road { policy, audit, call, settings, due: Due::default() }
+}
+
 /// Takes a request through every stop, to the app if it passes all, and its response back.
 ///
 /// A panic fails only its own request: the client gets `internal-error`, and it is recorded.
@@ -104,13 +121,7 @@ where
     A: App<B>,
 {
     let mut request = request.map(RequestBody::new);
-    // client: which client has really sent the request. First, because every record names the
-    // caller; it refuses nothing.
-    let mut call = open::open(policy, arrival, &request);
-    // trace: which one the request is part of. Before any record of it.
-    call.trace = app.trace(request.headers(), call.client.peer_trusted);
-    let settings = Arc::clone(policy.routes.fallback());
-    let mut road = Road { policy, audit, call, settings, due: Due::default() };
+    let mut road = depart(policy, audit, arrival, &request, &app);
 
     let ended: Ended<A::Body> = {
         // Pinned where it is made: wrapped by value, this future, the largest of a request, would be copied twice.
@@ -202,10 +213,7 @@ where
         });
         AssertUnwindSafe(walk).catch_unwind().await.unwrap_or_else(|_| Err(Reason::InternalError.into()))
     };
-    let mut refused = match &ended {
-        Err(Ending::Refused(refusal)) => Some(refusal.reason),
-        _ => None,
-    };
+    let mut refused = reason_of(&ended);
     let mut answer = outbound::finish(&road, ended);
     // audit: without its record nothing leaves, where that is configured.
     if let Some(settled) = audit.settled()
@@ -216,6 +224,14 @@ where
     }
     app.responded(&road.call, answer.status(), refused);
     answer
+}
+
+/// Why a request was refused, if it was.
+fn reason_of<B>(ended: &Ended<B>) -> Option<Reason> {
+    match ended {
+        Err(Ending::Refused(refusal)) => Some(refusal.reason),
+        _ => None,
+    }
 }
 
 /// An answer that was looked into, and what it shows.

@@ -63,6 +63,9 @@ const RETRY_UNAVAILABLE: Duration = Duration::from_secs(2);
 const NOT_NAMED_AWAY: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::SET_COOKIE];
 
+/// Who has accounts beside the app, and what answers requests for them.
+pub(crate) type OwnAccounts<'a> = (&'a Arc<dyn Callers>, &'a Arc<dyn House>);
+
 /// The app behind the gate, as one request finds it.
 pub(crate) struct Forward<'a> {
     pub(crate) upstream: &'a Upstream,
@@ -76,7 +79,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
     pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
     /// The accounts beside the app, and what answers requests for them.
-    pub(crate) accounts: Option<(&'a Arc<dyn Callers>, &'a Arc<dyn House>)>,
+    pub(crate) accounts: Option<OwnAccounts<'a>>,
     /// Whether the request is to be finished although its client may leave; none if that is not possible.
     pub(crate) must_finish: Option<&'a AtomicBool>,
     /// When the request came, and where it is said how long it took; none if that is not measured.
@@ -98,6 +101,7 @@ pub(crate) struct WebSocketUpgrade {
 impl App<ClientRequestBody> for &Forward<'_> {
     type Body = AppResponseBody;
 
+    #[expect(clippy::too_many_lines, reason = "the steps of one exchange, in their order")]
     async fn call(
         &mut self,
         call: &Call,

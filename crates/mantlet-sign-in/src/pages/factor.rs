@@ -77,7 +77,7 @@ pub(super) async fn begin(own: &Own<'_>) -> Result<Answer, Fault> {
         p { "Or type this into it: " code { (secret) } }
         (entry(own, false))
     };
-    Ok(whole(&own.page.place, "Add us to your app", None, &content))
+    Ok(whole(&own.page.place, "Set up your authenticator app", None, &content))
 }
 
 fn entry(own: &Own<'_>, is_wrong: bool) -> Markup {
@@ -113,7 +113,10 @@ pub(super) async fn confirm(own: &Own<'_>) -> Result<Answer, Fault> {
             (entry(own, true))
             p .links { a href=(own.page.place.settings.at("/account/second-factor")) { "Begin again" } }
         };
-        return Ok(refused(own, whole(&own.page.place, "Add us to your app", Some(&failed), &content)));
+        return Ok(refused(
+            own,
+            whole(&own.page.place, "Set up your authenticator app", Some(&failed), &content),
+        ));
     };
     let mut answer = recovery(own, &codes, "Codes are asked for from now on.");
     answer.event = Some(event(What::SecondFactorOn, own.session));

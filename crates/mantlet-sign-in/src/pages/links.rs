@@ -59,15 +59,15 @@ fn ended(page: &Page<'_>) -> Answer {
     answer
 }
 
-fn done(what: What, account: Option<String>) -> Option<Event> {
-    Some(Event { what, account, address: None, session: None })
+fn done(what: What, account: Option<String>) -> Event {
+    Event { what, account, address: None, session: None }
 }
 
 pub(super) async fn verify(page: &Page<'_>) -> Result<Answer, Fault> {
     let Some(token) = filled(&page.form, "token") else { return Ok(ended(page)) };
     let Some(account) = page.sign_in.accounts.verify(page.now, &token).await? else { return Ok(ended(page)) };
     let mut answer = see_other(&page.place.settings.with("/login", "done", "verified"));
-    answer.event = done(What::Verified, Some(account));
+    answer.event = Some(done(What::Verified, Some(account)));
     Ok(answer)
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn reset(page: &Page<'_>) -> Result<Answer, Fault> {
         PasswordChange::Changed => {
             let mut answer = see_other(&page.place.settings.with("/login", "done", "reset"));
             answer.response.headers_mut().append(header::SET_COOKIE, cookie::clear(page.asked));
-            answer.event = done(What::PasswordReset, None);
+            answer.event = Some(done(What::PasswordReset, None));
             answer
         }
         PasswordChange::Weak(weak) => {
@@ -107,7 +107,7 @@ pub(super) async fn confirm(page: &Page<'_>) -> Result<Answer, Fault> {
     };
     let mut answer = see_other(&page.place.settings.with("/login", "done", "address"));
     answer.response.headers_mut().append(header::SET_COOKIE, cookie::clear(page.asked));
-    answer.event = done(What::AddressChanged, Some(account));
+    answer.event = Some(done(What::AddressChanged, Some(account)));
     Ok(answer)
 }
 
@@ -122,6 +122,6 @@ pub(super) async fn undo(page: &Page<'_>) -> Result<Answer, Fault> {
     };
     let mut answer = whole(&page.place, "The change is undone", None, &content);
     answer.response.headers_mut().append(header::SET_COOKIE, cookie::clear(page.asked));
-    answer.event = done(What::AddressRestored, Some(account));
+    answer.event = Some(done(What::AddressRestored, Some(account)));
     Ok(answer)
 }

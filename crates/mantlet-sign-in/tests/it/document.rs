@@ -36,8 +36,6 @@ fn the_gate_finds_in_it_what_it_guards() {
         ("/auth/api/reset", Purpose::Reset),
         ("/auth/forgot", Purpose::Reset),
         ("/auth/reset", Purpose::Reset),
-        ("/auth/api/verify", Purpose::Verify),
-        ("/auth/api/login/second-factor", Purpose::Login),
     ] {
         let it = found.iter().find(|route| route.path == path);
         let it = it.unwrap_or_else(|| panic!("{path} is not found: {found:#?}"));

@@ -23,12 +23,12 @@ use mantlet_sign_in::{Settings, SignIn};
 use serde_json::{Value, json};
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
 };
 
 use super::{
     conflict::WELL_KNOWN,
-    described, events,
+    described, events, mail,
     memory::{Memory, digest},
     open::{Trouble, open},
 };
@@ -74,6 +74,10 @@ struct Inner {
     opened: OnceLock<Opened>,
     turns: Semaphore,
     memory: Memory,
+    /// A mail may wait.
+    mail: Notify,
+    /// Mails are sent no more.
+    end: Notify,
     /// The last document of the app, for which policy, and what it became.
     described: Mutex<Option<(Bytes, u64, Bytes)>>,
 }
@@ -98,6 +102,7 @@ impl Accounts {
             registration: config.registration,
             style: config.style_sheet()?,
         };
+        let sender = config.sender()?;
         let inner = Arc::new(Inner {
             config: config.clone(),
             folder,
@@ -108,6 +113,8 @@ impl Accounts {
             opened: OnceLock::new(),
             turns: Semaphore::new(LOOK_UPS),
             memory: Memory::default(),
+            mail: Notify::new(),
+            end: Notify::new(),
             described: Mutex::default(),
         });
         match runtime.block_on(inner.open()) {
@@ -124,6 +131,15 @@ impl Accounts {
         }
         let maintained = Arc::clone(&inner);
         runtime.spawn(async move { maintained.maintain().await });
+        match sender {
+            Some(sender) => {
+                let inner = Arc::clone(&inner);
+                runtime.spawn(async move { inner.send_mails(&sender).await });
+            }
+            None => say(
+                "note: `mail` under `[accounts]` is empty: mails wait in the database, so no address can be verified",
+            ),
+        }
         Ok(Self { inner, runtime })
     }
 
@@ -140,6 +156,7 @@ impl Accounts {
 
     /// Ends the connections to the database, after the gate has ended.
     pub(crate) fn finish(self) {
+        self.inner.end.notify_one();
         if let Some(opened) = self.inner.opened.get() {
             let closing = opened.sign_in.accounts().close_store();
             // A server that does not answer is not waited for.
@@ -195,6 +212,20 @@ impl Inner {
         }
     }
 
+    /// Sends what waits, as soon as there is a database.
+    async fn send_mails(&self, sender: &mantlet_mail::Sender) {
+        let opened = loop {
+            match self.opened.get() {
+                Some(opened) => break opened,
+                None => tokio::time::sleep(FIRST_PAUSE).await,
+            }
+        };
+        let told = mail::Told::default();
+        let tell = |outcome| told.tell(&outcome);
+        let accounts = opened.sign_in.accounts();
+        mantlet_mail::run(accounts, sender, &self.mail, Timestamp::now, tell, self.end.notified()).await;
+    }
+
     /// Whose a credential is.
     async fn look(&self, credential: &Credential) -> Result<Option<mantlet_sign_in::Caller>, Fault> {
         let Some(opened) = self.opened.get() else { return Err(Fault::Failed("opening the database")) };
@@ -248,6 +279,9 @@ impl Inner {
         };
         let asked = mantlet_sign_in::Asked { request, client, origin: self.config.url.clone(), session };
         let answer = opened.sign_in.answer(Timestamp::now(), asked).await;
+        if answer.event.is_some() {
+            self.mail.notify_one();
+        }
         if let Some(event) = answer.event.as_ref().filter(|event| events::changes_callers(event.what)) {
             self.memory.end(event.account.as_deref());
         }

@@ -4,6 +4,7 @@ mod conflict;
 mod described;
 mod events;
 mod house;
+mod mail;
 mod memory;
 mod open;
 

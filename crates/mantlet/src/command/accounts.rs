@@ -218,7 +218,7 @@ impl<'c> Desk<'c> {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) => {}
                 Err(failure) => {
-                    say(format!("warning: the Mantlet that runs was not told: {}", failure.into_message()))
+                    say(format!("warning: the Mantlet that runs was not told: {}", failure.into_message()));
                 }
             }
         }

@@ -11,6 +11,7 @@ use mantlet_accounts::{
     store::Database,
 };
 use mantlet_controls::config::{Mistake, units::Span};
+use mantlet_mail::{Sender, Site, Templates, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::reference::{REMEDY, Reference, secret};
@@ -40,8 +41,14 @@ pub(crate) struct Config {
     pub(crate) name: String,
     /// Where a login leads if no other page was asked for. Default `/`.
     pub(crate) home: String,
-    /// How mails are sent. Default empty: they wait.
+    /// How mails are sent: `file:FOLDER`, `smtp://HOST` or, by reference, a URL with a password. Default empty: they wait.
     pub(crate) mail: String,
+    /// The sender of mails. Default `no-reply@` and the host of `url`.
+    pub(crate) mail_from: String,
+    /// A file with the authorities that the mail server's certificate may be from, PEM. Default: those of the machine.
+    pub(crate) mail_authority: String,
+    /// A folder with templates of mails. Default none.
+    pub(crate) mail_templates: String,
     /// Path templates that need no login. Default none.
     pub(crate) public: Vec<String>,
     /// The app's documentation needs no login. Default yes.
@@ -77,6 +84,9 @@ impl Default for Config {
             name: String::new(),
             home: "/".into(),
             mail: String::new(),
+            mail_from: String::new(),
+            mail_authority: String::new(),
+            mail_templates: String::new(),
             public: Vec::new(),
             public_docs: true,
             registration: true,
@@ -163,6 +173,15 @@ impl Config {
                 add(key, why, REMEDY);
             }
         }
+        if let Err(why) = mail_of(&self.mail) {
+            add("mail", why, "write `file:FOLDER`, `smtp://HOST:587`, or a reference such as `env:MAIL_URL`");
+        }
+        if let Err(why) = self.templates() {
+            add("mail-templates", why, "name a folder with templates as docs/mail.md has them");
+        }
+        if let Err(why) = self.authority() {
+            add("mail-authority", why, "name a file with certificates in PEM");
+        }
         if let Err(why) = self.blocklists() {
             add("blocklist", why, "make one with `mantlet accounts blocklist`");
         }
@@ -193,6 +212,52 @@ impl Config {
             longest: LONGEST,
             words: [self.name.clone(), host_of(&self.url).unwrap_or_default()].into(),
         }
+    }
+
+    /// What sends mails; nothing if they wait.
+    pub(crate) fn sender(&self) -> Result<Option<Sender>, String> {
+        if self.mail.is_empty() {
+            return Ok(None);
+        }
+        let is_plain = self.mail.starts_with("file:") || self.mail.starts_with("smtp");
+        let text = if is_plain {
+            Secret::new(self.mail.clone())
+        } else {
+            text_of(&self.mail).map_err(|why| of_key("mail", &why))?
+        };
+        let site =
+            Site::new(&self.app(), &self.url, &self.path).map_err(|why| of_key("url", &why.to_string()))?;
+        let authority = self.authority().map_err(|why| of_key("mail-authority", &why))?;
+        let transport = Transport::open(text.expose(), authority.as_deref(), &site)
+            .map_err(|why| of_key("mail", &why.to_string()))?;
+        let templates = self.templates().map_err(|why| of_key("mail-templates", &why))?;
+        let sender = Sender::new(site, &self.from(), templates, transport);
+        sender.map(Some).map_err(|why| of_key("mail-from", &why.to_string()))
+    }
+
+    /// The sender's address. The host of an address on this machine is no domain of mail: `localhost` is.
+    fn from(&self) -> String {
+        if !self.mail_from.is_empty() {
+            return self.mail_from.clone();
+        }
+        let host = host_of(&self.url).unwrap_or_default();
+        let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        format!("no-reply@{}", if is_address { "localhost" } else { &host })
+    }
+
+    fn templates(&self) -> Result<Templates, String> {
+        if self.mail_templates.is_empty() {
+            return Ok(Templates::ours());
+        }
+        Templates::load(Path::new(&self.mail_templates)).map_err(|why| why.to_string())
+    }
+
+    fn authority(&self) -> Result<Option<Vec<u8>>, String> {
+        if self.mail_authority.is_empty() {
+            return Ok(None);
+        }
+        let unread = |error: std::io::Error| format!("`{}` cannot be read: {error}", self.mail_authority);
+        fs::read(&self.mail_authority).map(Some).map_err(unread)
     }
 
     /// Lists of passwords beside the one that comes with Mantlet.
@@ -265,6 +330,22 @@ fn reference_of(text: &str) -> Result<(), String> {
         _ if text.is_empty() => Ok(()),
         Some(reference) => reference.map(drop),
         None => Err("a secret does not belong in the configuration".to_owned()),
+    }
+}
+
+/// Whether a text says how mails are sent, as far as that shows without reading what a reference holds.
+fn mail_of(text: &str) -> Result<(), String> {
+    match text.split_once(':') {
+        _ if text.is_empty() => Ok(()),
+        Some(("file", folder)) if !folder.is_empty() => Ok(()),
+        Some(("smtp" | "smtps", rest)) if rest.starts_with("//") && !rest.contains('@') => Ok(()),
+        Some(("smtp" | "smtps", rest)) if rest.contains('@') => {
+            Err("a password does not belong in the configuration".to_owned())
+        }
+        _ => match Reference::of(text) {
+            Some(reference) => reference.map(drop),
+            None => Err("it does not say how mails are sent".to_owned()),
+        },
     }
 }
 
@@ -369,6 +450,11 @@ mod tests {
             (Config { database: "postgres://u:p@h/d".into(), ..good.clone() }, "database"),
             (Config { database: "env:".into(), ..good.clone() }, "database"),
             (Config { key: "c2VjcmV0".into(), ..good.clone() }, "key"),
+            (Config { mail: "smtps://u:p@mail.example".into(), ..good.clone() }, "mail"),
+            (Config { mail: "post".into(), ..good.clone() }, "mail"),
+            (Config { mail: "file:".into(), ..good.clone() }, "mail"),
+            (Config { mail_templates: "/no/such".into(), ..good.clone() }, "mail-templates"),
+            (Config { mail_authority: "/no/such".into(), ..good.clone() }, "mail-authority"),
             (Config { blocklist: "/no/such".into(), ..good.clone() }, "blocklist"),
             (Config { style: "/no/such".into(), ..good.clone() }, "style"),
         ] {

@@ -20,7 +20,7 @@ pub(crate) fn places(config: &Config) -> Vec<(String, String, Reference)> {
     let config = serde_json::to_value(config).unwrap_or_default();
     find(&config, &mut String::new(), &mut |key, place| {
         // `file:` is a way to send mails there.
-        if key != "accounts.mail"
+        if !(key == "accounts.mail" && place.starts_with("file:"))
             && let Some(Ok(reference)) = Reference::of(place)
         {
             all.push((key.to_owned(), place.to_owned(), reference));

@@ -1,9 +1,23 @@
 //! Users register, log in and log out.
 
+use std::{fs, path::Path};
+
 use serde_json::json;
 
 use super::site::{COOKIE, ISSUER, PASSWORD, Site, bearer, header_of_app, principal, session};
 use crate::kit::{Setup, command::THREE_LINES, eventually};
+
+/// The link of the one mail in a folder.
+fn link_of(folder: &Path) -> Option<String> {
+    let mail = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .find(|file| file.path().extension().is_some_and(|end| end == "eml"))?;
+    // Quoted-printable (RFC 2045 section 6.7).
+    let text = fs::read_to_string(mail.path()).ok()?.replace("=\r\n", "").replace("=3D", "=");
+    let link = text.get(text.find("https://")?..)?;
+    link.split_whitespace().next().map(str::to_owned)
+}
 
 #[test]
 fn three_lines_give_an_app_of_three_lines_accounts() {
@@ -12,7 +26,11 @@ fn three_lines_give_an_app_of_three_lines_accounts() {
     let site = Site::of(Setup::run("main:app").in_folder(folder.path()), "mail = \"file:mail\"\n");
     let refused = site.get("/", "");
     assert_eq!((refused.status, refused.code().as_str()), (401, "credentials-missing"));
-    site.register("ada@example.com");
+    let registered = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(site.post_json("/auth/api/register", &registered, "").status, 202);
+    let link = eventually("a mail", || link_of(&folder.path().join("mail")));
+    let token = link.strip_prefix("https://orchard.example/auth/verify?token=").expect("a token");
+    assert_eq!(site.post_json("/auth/api/verify", &json!({ "token": token }), "").status, 200);
     let tokens = site.tokens("ada@example.com");
     let answer = site.get("/", &bearer(&tokens.access));
     assert_eq!((answer.status, &answer.json()["hello"]), (200, &json!("world")));

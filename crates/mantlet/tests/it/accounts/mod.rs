@@ -6,4 +6,5 @@ mod database;
 mod described;
 mod logins;
 mod needed;
+mod pages;
 mod site;

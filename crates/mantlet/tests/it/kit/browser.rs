@@ -16,6 +16,13 @@ use super::{
     websocket::{FINAL, TEXT, WebSocket},
 };
 
+/// Findings of axe-core that keep people out.
+const JUDGE: &str = r#"axe.run(document, {resultTypes: ["violations"]}).then((found) => ({
+    passes: found.passes.length,
+    violations: found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
+        .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html + " " + node.failureSummary).join(" | ")),
+}))"#;
+
 /// Chromium without a screen, showing one page, asked over its debugging protocol.
 pub(crate) struct Browser {
     running: Arc<Running>,
@@ -144,6 +151,13 @@ impl Browser {
         eventually(&format!("`{script}` in the page"), || {
             (self.evaluate(script) == Value::Bool(true)).then_some(())
         });
+    }
+
+    /// What axe-core says of the page: how many of its rules hold, and what keeps people out.
+    pub(crate) fn judged(&mut self) -> Value {
+        let axe = fs::read_to_string(provided("MANTLET_TEST_AXE_CORE")).expect("axe-core");
+        self.evaluate(&axe);
+        self.run(JUDGE)
     }
 
     /// What has been found to violate a content security policy so far.

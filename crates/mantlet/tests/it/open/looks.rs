@@ -1,11 +1,9 @@
 //! The page in a browser: whether everyone can read it, and whether it is live.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use super::{Opened, Shop};
-use crate::kit::{browser::Browser, provided};
+use crate::kit::browser::Browser;
 
 const VIEWS: [&str; 9] = [
     "now",
@@ -19,18 +17,10 @@ const VIEWS: [&str; 9] = [
     "record?seq=1",
 ];
 
-/// Findings of axe-core that keep people out.
-const JUDGE: &str = r#"axe.run(document, {resultTypes: ["violations"]}).then((found) => ({
-    passes: found.passes.length,
-    violations: found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
-        .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html + " " + node.failureSummary).join(" | ")),
-}))"#;
-
 #[test]
 fn axe_core_has_no_serious_finding_in_light_and_dark_wide_and_narrow() {
     let shop = Shop::open();
     shop.traffic();
-    let axe = fs::read_to_string(provided("MANTLET_TEST_AXE_CORE")).expect("axe-core");
     let mut opened = Opened::start(shop.process.folder());
     let mut browser = Browser::open(&opened.url());
     browser.wait_until("location.pathname.endsWith('/now') && document.readyState === 'complete'");
@@ -41,8 +31,7 @@ fn axe_core_has_no_serious_finding_in_light_and_dark_wide_and_narrow() {
             browser.go(&format!("{base}{view}"));
             // What is folded is judged, too.
             browser.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
-            browser.evaluate(&axe);
-            let found = browser.run(JUDGE);
+            let found = browser.judged();
             assert!(found["passes"].as_u64().is_some_and(|passes| passes > 10), "{view}: {found:#}");
             assert_eq!(found["violations"], json!([]), "{view}, {scheme}: {found:#}");
             let fits = browser.evaluate(&format!("document.documentElement.scrollWidth <= {width}"));
