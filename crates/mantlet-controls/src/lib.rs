@@ -65,7 +65,6 @@ pub mod accounts;
 pub mod api_keys;
 pub mod authentication;
 pub mod authorization;
-pub mod challenge;
 pub mod client;
 pub mod contract;
 pub mod cookies;
@@ -92,6 +91,7 @@ pub mod audit;
 pub mod call;
 mod identity;
 pub mod operation;
+pub mod proof_of_work;
 pub mod refusal;
 mod selection;
 

@@ -39,6 +39,8 @@ pub struct Refusal {
     pub remedy: Option<Box<str>>,
     /// The app's own answer to a request of this kind, which its clients know.
     pub words: Option<Arc<Words>>,
+    /// A puzzle whose answer lets the request pass.
+    pub challenge: Option<Box<serde_json::Value>>,
 }
 
 impl Refusal {
@@ -80,6 +82,7 @@ impl From<Reason> for Refusal {
             key: None,
             remedy: None,
             words: None,
+            challenge: None,
         }
     }
 }

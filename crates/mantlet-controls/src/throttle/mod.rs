@@ -44,6 +44,7 @@
 
 pub mod attempts;
 pub mod bans;
+pub mod challenge;
 mod concurrent;
 mod config;
 mod general;
@@ -90,6 +91,7 @@ pub use self::{
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody, account,
     config::{Clock, Networks},
+    proof_of_work::SpentByAll,
     refusal::{Faults, refuses},
 };
 
@@ -191,6 +193,7 @@ pub struct Policy {
     bans: Option<Bans>,
     traps: Option<Traps>,
     operations: attempts::Operations,
+    challenge: Option<challenge::Challenge>,
 }
 
 /// The findings of a stop.
@@ -330,7 +333,7 @@ impl Policy {
         &self,
         call: &Call,
         request: &mut Request<RequestBody<B>>,
-        store: Option<&Arc<dyn Store>>,
+        (store, spent): (Option<&Arc<dyn Store>>, Option<&Arc<dyn SpentByAll>>),
     ) -> Result<(Verdict, Option<Attempt>, Option<QuotaDebt>), Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
@@ -360,7 +363,11 @@ impl Policy {
             }
             Some(trying) => {
                 let ((), tried) = future::join(of_rules, trying.ask(store)).await;
-                self.tried(&trying, &tried, store, &mut verdict)
+                let asked = (call, request.headers(), spent);
+                let attempt = self.attempt(trying, tried, asked, store, &mut verdict).await;
+                // It is for us.
+                request.headers_mut().remove(challenge::ANSWER);
+                attempt
             }
         };
         // Last: what is refused is not counted.

@@ -14,7 +14,7 @@ pub use self::{
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body::Body;
 use mantlet_contract::sensitive::{Evidence, Place, Purpose, Sensitivity};
 
@@ -33,6 +33,7 @@ use crate::throttle::{
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
+    proof_of_work::SpentByAll,
     refusal::{refuses, remedy},
 };
 
@@ -89,6 +90,8 @@ pub(in crate::throttle) struct Base<'m> {
     pub(in crate::throttle) sensitive: Mode,
     /// Whether refusals are only recorded.
     pub(in crate::throttle) report_only: bool,
+    /// How many logins of an account may fail with the answer to a puzzle; none where there are no puzzles.
+    pub(in crate::throttle) answered: Option<Rate>,
 }
 
 /// The counters for each purpose.
@@ -101,6 +104,8 @@ pub(in crate::throttle) struct Remembered {
     pub(in crate::throttle) purpose: Purpose,
     by_address: Counted,
     by_account: Option<Counted>,
+    /// In the place of that one, with the answer to a puzzle.
+    by_answered: Option<Counted>,
     attempts: Attempts,
 }
 
@@ -175,10 +180,20 @@ impl Remembered {
             let counter = Counter { name, rate, table, usage, mode, fail: Fail::Local };
             Some(Counted { counter, limit, is_of_section: own.is_some() })
         };
+        let by_account = limits.account.and_then(|limit| counter(&names.by_account, "account", limit));
+        let by_answered = base.answered.filter(|_| purpose == Purpose::Login).zip(by_account.as_ref());
         Some(Self {
             purpose,
             by_address: counter(&names.by_address, "ip", limits.address)?,
-            by_account: limits.account.and_then(|limit| counter(&names.by_account, "account", limit)),
+            by_answered: by_answered.map(|(rate, usual)| {
+                let name = format!("{name}-by-account-answered");
+                let (table, name) = (table(&name), name.into());
+                let limit = Limit { count: rate.count(), period: rate.period(), ..usual.limit };
+                // One for all operations: a second login does not give as many again.
+                let counter = Counter { name, rate, table, ..usual.counter.clone() };
+                Counted { counter, limit, is_of_section: true }
+            }),
+            by_account,
             attempts: Attempts {
                 purpose: name.into(),
                 delays: table(&format!("{name}-delays")),
@@ -219,6 +234,8 @@ pub(in crate::throttle) struct PendingAttempt<'p> {
     address: Option<Key>,
     /// The accounts, for strangers and for those at this address.
     accounts: Vec<(Key, Key)>,
+    /// It has brought the answer to a puzzle.
+    is_answered: bool,
     /// Where it is remembered that the operation has answered 401, if it has not yet.
     unproven: Option<&'p Arc<Table>>,
 }
@@ -226,13 +243,12 @@ pub(in crate::throttle) struct PendingAttempt<'p> {
 impl PendingAttempt<'_> {
     pub(in crate::throttle) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> AttemptDecision {
         let Some(store) = store else { return self.ask_here() };
-        let by_address = &self.remembered.by_address;
-        let take = |key| RateRequest {
-            rule: &by_address.counter.name,
-            key: by_address.key(self.operation, key),
-            rate: by_address.counter.rate,
-        };
-        let by_account = self.remembered.by_account.as_ref();
+        let takes = self.beside_accounts().map(|(counted, key)| RateRequest {
+            rule: &counted.counter.name,
+            key: counted.key(self.operation, key),
+            rate: counted.counter.rate,
+        });
+        let by_account = self.remembered.by_account.as_ref().filter(|_| !self.is_answered);
         let accounts = by_account.into_iter().flat_map(|counted| {
             self.accounts.iter().map(|(stranger, pair)| Account {
                 rule: &counted.counter.name,
@@ -244,7 +260,7 @@ impl PendingAttempt<'_> {
         });
         let asked = AttemptRequest {
             purpose: &self.remembered.attempts.purpose,
-            takes: self.address.map(take).into_iter().collect(),
+            takes: takes.collect(),
             accounts: accounts.collect(),
         };
         store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
@@ -253,7 +269,9 @@ impl PendingAttempt<'_> {
     /// Counts on this machine.
     fn ask_here(&self) -> AttemptDecision {
         let attempts = &self.remembered.attempts;
-        let accounts = self.accounts.iter().map(|(stranger, pair)| {
+        // An answer lifts the limit and the delays of the accounts.
+        let counted = if self.is_answered { &[][..] } else { &*self.accounts };
+        let accounts = counted.iter().map(|(stranger, pair)| {
             let is_known = attempts.knows(*stranger, *pair);
             let delay = attempts.delay(if is_known { *pair } else { *stranger });
             AccountState { is_known, delay }
@@ -276,8 +294,16 @@ impl PendingAttempt<'_> {
 
     /// The counters in the order in which the store gets them, with their keys.
     fn counters<'c>(&'c self, known: &[AccountState]) -> impl Iterator<Item = (&'c Counted, Key)> {
+        self.beside_accounts().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
+    }
+
+    /// Those of the address, and of answers to puzzles.
+    fn beside_accounts<'c>(&'c self) -> impl Iterator<Item = (&'c Counted, Key)> {
         let of_address = self.address.map(|key| (&self.remembered.by_address, key));
-        of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
+        let by_answered = self.remembered.by_answered.as_ref().filter(|_| self.is_answered);
+        let of_answers =
+            by_answered.into_iter().flat_map(|counted| self.accounts.iter().map(move |(key, _)| (counted, *key)));
+        of_address.into_iter().chain(of_answers)
     }
 
     /// Those of accounts, with the delay of each.
@@ -305,6 +331,49 @@ impl PendingAttempt<'_> {
             counted: Vec::new(),
             accounts: Vec::new(),
         })
+    }
+
+    /// The accounts, for what the response decides.
+    fn named(&self, known: &[AccountState]) -> impl Iterator<Item = NamedAccount> {
+        let states = known.iter().map(Some).chain(std::iter::repeat(None));
+        self.accounts.iter().zip(states).map(|(&(stranger, pair), state)| match state {
+            Some(AccountState { is_known: true, .. }) => {
+                NamedAccount { account: pair, freed: pair, stranger, pair }
+            }
+            Some(_) => NamedAccount { account: stranger, freed: stranger, stranger, pair },
+            // With an answer it counts as a stranger's. If it succeeds, strangers still have to wait.
+            None => NamedAccount { account: stranger, freed: pair, stranger, pair },
+        })
+    }
+
+    /// Whether the accounts that a login names are all that refuses it, and the answer to a puzzle could
+    /// let it pass.
+    pub(in crate::throttle) fn is_kept_out_by_account(&self, tried: &AttemptDecision) -> bool {
+        let Some(answers) = self.remembered.by_answered.as_ref().filter(|_| self.mode == Mode::Enforce) else {
+            return false;
+        };
+        let beside = self.beside_accounts().count();
+        let has_left = |(stranger, _): &(Key, Key)| {
+            let table = &answers.counter.table;
+            table.would_pass(table.key(*stranger), &answers.counter.rate)
+        };
+        !tried.passes()
+            && tried.decisions.iter().take(beside).all(|decision| decision.wait.is_none())
+            && self.accounts.iter().all(has_left)
+    }
+
+    /// The same attempt, with the answer to a puzzle.
+    pub(in crate::throttle) fn answered(mut self) -> Self {
+        self.is_answered = true;
+        self
+    }
+
+    /// Where the answer to a puzzle is good: for these accounts alone.
+    pub(in crate::throttle) fn flow(&self) -> String {
+        let mut accounts: Vec<_> = self.accounts.iter().map(|(stranger, _)| &stranger[..]).collect();
+        accounts.sort_unstable();
+        let hash = u128::from_be_bytes(key::hashed(accounts.into_iter()));
+        format!("{}-{hash:032x}", self.remembered.purpose.name())
     }
 
     /// The accounts, as they are counted.
@@ -391,8 +460,41 @@ impl Policy {
             method,
             address,
             accounts,
+            is_answered: false,
             unproven,
         }))
+    }
+
+    /// Carries out an attempt that was decided about. Where its account alone refuses it, the answer to
+    /// a puzzle lets it pass, and without one it gets a puzzle.
+    pub(in crate::throttle) async fn attempt(
+        &self,
+        trying: PendingAttempt<'_>,
+        tried: AttemptDecision,
+        (call, headers, spent): (&Call, &HeaderMap, Option<&Arc<dyn SpentByAll>>),
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Option<Attempt> {
+        let could_pass = !refuses(&verdict.faults) && trying.is_kept_out_by_account(&tried);
+        let Some(challenge) = self.challenge.as_ref().filter(|_| could_pass) else {
+            return self.tried(&trying, &tried, store, verdict);
+        };
+        let (flow, now) = (trying.flow(), call.clock.time());
+        match challenge.take(&flow, headers, now, spent).await {
+            Ok(()) => {
+                let trying = trying.answered();
+                let tried = trying.ask(store).await;
+                self.tried(&trying, &tried, store, verdict)
+            }
+            Err(wrong) => {
+                let attempt = self.tried(&trying, &tried, store, verdict);
+                let refusal = verdict.faults.iter_mut().find(|(mode, _)| *mode == Mode::Enforce);
+                if let Some((_, refusal)) = refusal {
+                    challenge.offer(refusal, &flow, now, wrong);
+                }
+                attempt
+            }
+        }
     }
 
     /// Carries out the decision: returns the attempt if it may be made, and adds a refusal to the
@@ -404,8 +506,7 @@ impl Policy {
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let PendingAttempt { remembered, mode, certainty, operation, template, method, accounts, .. } =
-            trying;
+        let PendingAttempt { remembered, mode, certainty, operation, template, method, .. } = trying;
         let counters = || trying.counters(&tried.accounts);
         // For an operation that only looks sensitive one record is enough, and its usage is not
         // measured.
@@ -456,13 +557,7 @@ impl Policy {
             return None;
         }
         if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
-            let keys = trying.account_keys(&tried.accounts).zip(accounts);
-            let named = keys.map(|(account, (stranger, pair))| NamedAccount {
-                account,
-                stranger: *stranger,
-                pair: *pair,
-            });
-            attempt.accounts = named.collect();
+            attempt.accounts = trying.named(&tried.accounts).collect();
         }
         Some(attempt)
     }

@@ -23,10 +23,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::Write,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use subtle::ConstantTimeEq;
 
-pub use self::spent::{Sight, Spent};
+pub use self::spent::{Sight, Spent, SpentByAll};
 use crate::config::Secret;
 
 /// The shortest key, in bytes (RFC 2104 section 3: the length of the hash).
@@ -45,6 +49,23 @@ pub struct ProofOfWork {
     key: Secret<Vec<u8>>,
     most: u32,
     lifetime: Duration,
+}
+
+/// The key of a process for which none is configured. A reload keeps it; a restart makes another one,
+/// so that no answer of before is taken twice.
+#[derive(Debug, Clone, Default)]
+pub struct OwnKey(Arc<OnceLock<Secret<Vec<u8>>>>);
+
+impl OwnKey {
+    /// The key; made now if it is missing. None if the system gives no random bytes.
+    pub fn get(&self) -> Option<Secret<Vec<u8>>> {
+        if let Some(known) = self.0.get() {
+            return Some(known.clone());
+        }
+        let mut random = vec![0; SHORTEST_KEY];
+        getrandom::fill(&mut random).ok()?;
+        Some(self.0.get_or_init(|| Secret::new(random)).clone())
+    }
 }
 
 /// A puzzle, as ALTCHA has it in JSON.
@@ -93,6 +114,19 @@ pub enum Fault {
     Expired,
     /// Its puzzle was made for another flow.
     OtherFlow,
+}
+
+impl Fault {
+    /// A word for the client.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Forged => "unknown",
+            Self::Unsolved => "unsolved",
+            Self::Expired => "expired",
+            Self::OtherFlow => "other-request",
+        }
+    }
 }
 
 impl ProofOfWork {

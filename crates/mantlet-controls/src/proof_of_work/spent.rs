@@ -2,15 +2,27 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::{AnswerId, Solved};
 
 /// Answers that a gate remembers, in about 20 MB.
 const MOST: usize = 1 << 19;
+/// The clocks of two gates differ by less.
+const CLOCKS: Duration = Duration::from_mins(1);
+
+/// Remembers answers for several gates.
+pub trait SpentByAll: Send + Sync + fmt::Debug {
+    /// Whether no gate has taken this answer; from now on it counts as taken, for so long. None if the
+    /// store does not respond.
+    fn is_new(&self, answer: AnswerId, lifetime: Duration) -> BoxFuture<'_, Option<bool>>;
+}
 
 /// What is known of an answer by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +53,22 @@ impl Spent {
     /// Takes an answer that was verified at this time.
     pub fn spend(&self, solved: Solved, now: Timestamp) -> Sight {
         self.spend_of(MOST, solved, now)
+    }
+
+    /// The same for all gates with one store. While that does not respond, each knows its own answers.
+    pub async fn spend_for_all(
+        &self,
+        solved: Solved,
+        now: Timestamp,
+        others: Option<&Arc<dyn SpentByAll>>,
+    ) -> Sight {
+        let sight = self.spend(solved, now);
+        let (Some(others), Sight::New) = (others, sight) else { return sight };
+        let lifetime = Duration::try_from(solved.expires.duration_since(now)).unwrap_or_default();
+        match others.is_new(solved.id, lifetime + CLOCKS).await {
+            Some(false) => Sight::Again,
+            Some(true) | None => Sight::New,
+        }
     }
 
     fn spend_of(&self, most: usize, solved: Solved, now: Timestamp) -> Sight {
