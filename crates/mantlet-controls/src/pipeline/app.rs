@@ -8,8 +8,8 @@ use http_body::Body;
 
 use crate::{
     Call, Reason, Refusal, RequestBody, accounts::Callers, authentication::sessions::Keeper,
-    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client,
-    proof_of_work::SpentByAll, refresh_tokens, throttle,
+    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client, proof_of_work::SpentByAll, refresh_tokens,
+    throttle,
 };
 
 /// The app behind the pipeline.

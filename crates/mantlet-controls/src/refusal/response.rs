@@ -59,7 +59,12 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     let (content_type, body) = if let Some(body) = own.and_then(|own| own.body.clone()) {
         (None, body)
     } else {
-        let (content_type, body) = self::body(call, reason, (&refusal.faults, refusal.challenge.as_deref()), status);
+        let (content_type, body) = self::body(
+            call,
+            reason,
+            (&refusal.faults, refusal.challenge.as_ref().map(|challenge| &challenge.puzzle)),
+            status,
+        );
         (Some(content_type), body)
     };
     let mut response = Response::new(body);
@@ -77,6 +82,10 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     if let Some(content_type) = content_type {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
+    if let Some(page) = refusal.challenge.as_ref().and_then(|challenge| challenge.page(headers)) {
+        *response.body_mut() = page;
+    }
+    let headers = response.headers_mut();
     // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if reason == Reason::MethodForbidden {

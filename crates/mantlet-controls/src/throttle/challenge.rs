@@ -12,15 +12,16 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use jiff::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use serde::{Deserialize, Serialize};
 
 use super::{RateText, config::rate_of};
 use crate::{
-    Refusal,
+    Call, Refusal, Scheme,
     config::{Context, Material, Mistake},
+    message::{cookie, is_navigation},
     proof_of_work::{OwnKey, ProofOfWork, SHORTEST_KEY, Sight, Spent, SpentByAll},
+    refusal::{self, Page},
     throttle::rate::Rate,
 };
 
@@ -28,6 +29,9 @@ use crate::{
 pub const ANSWER: HeaderName = HeaderName::from_static("mantlet-challenge-answer");
 /// The header that says how to answer, and what was wrong with the answer of the request.
 pub const CHALLENGE: HeaderName = HeaderName::from_static("mantlet-challenge");
+
+/// The cookie with an answer, which the page for people sets: over HTTP and over HTTPS.
+const COOKIES: [&str; 2] = ["mantlet-challenge-answer", "__Host-mantlet-challenge-answer"];
 
 /// The kind of the challenge, and of the answer.
 const KIND: &str = "proof-of-work";
@@ -72,11 +76,7 @@ impl Default for Config {
 
 impl Config {
     /// Checks the section; keys in mistakes are those of `[throttle]`.
-    pub(super) fn check(
-        &self,
-        context: &Context,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<(Challenge, Rate)> {
+    pub(super) fn check(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> Option<(Challenge, Rate)> {
         let limit = rate_of(self.limit, None, "challenge.limit", mistakes);
         if !WORK.contains(&self.work) {
             let message = format!("`{}` is outside {} to {}", self.work, WORK.start(), WORK.end());
@@ -116,16 +116,17 @@ impl Challenge {
     pub(super) async fn take(
         &self,
         flow: &str,
-        headers: &HeaderMap,
-        now: Timestamp,
+        (call, headers): (&Call, &HeaderMap),
         others: Option<&Arc<dyn SpentByAll>>,
     ) -> Result<(), Option<&'static str>> {
+        let now = call.clock.time();
         let mut answers = headers.get_all(ANSWER).iter();
         let answer = match (answers.next(), answers.next()) {
-            (None, _) => return Err(None),
-            (Some(answer), None) => answer.to_str().map_err(|_| Some("malformed"))?,
+            (None, _) => in_cookie(call, headers).ok_or(None)?,
+            (Some(answer), None) => answer.as_bytes(),
             (Some(_), Some(_)) => return Err(Some("malformed")),
         };
+        let answer = std::str::from_utf8(answer).map_err(|_| Some("malformed"))?;
         let solved = self.work.verify(flow, answer, now).map_err(|fault| Some(fault.code()))?;
         match self.spent.spend_for_all(solved, now, others).await {
             Sight::New => Ok(()),
@@ -139,12 +140,16 @@ impl Challenge {
         &self,
         refusal: &mut Refusal,
         flow: &str,
-        now: Timestamp,
+        (call, headers): (&Call, &HeaderMap),
         wrong: Option<&'static str>,
     ) {
-        let puzzle = self.work.puzzle(flow, now).and_then(|puzzle| serde_json::to_value(puzzle).ok());
-        let Some(puzzle) = puzzle else { return };
-        refusal.challenge = Some(Box::new(puzzle));
+        let puzzle = self.work.puzzle(flow, call.clock.time());
+        let Some(puzzle) = puzzle.and_then(|puzzle| serde_json::to_value(puzzle).ok()) else { return };
+        let wait = refusal.headers_mut().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+        let wait = wait.and_then(|wait| wait.parse().ok()).unwrap_or_default();
+        let page =
+            is_navigation(headers).then(|| Page { back: back(call, headers), cookie: cookie_of(call), wait });
+        refusal.challenge = Some(Box::new(refusal::Challenge { puzzle, page }));
         let kind = match wrong {
             None => HeaderValue::from_static(KIND),
             Some(wrong) => HeaderValue::try_from(format!("{KIND};error={wrong}"))
@@ -152,4 +157,31 @@ impl Challenge {
         };
         refusal.headers_mut().insert(CHALLENGE, kind);
     }
+}
+
+/// The name of the cookie on a connection of this kind.
+fn cookie_of(call: &Call) -> &'static str {
+    let [plain, encrypted] = COOKIES;
+    if call.client.scheme == Scheme::Https { encrypted } else { plain }
+}
+
+fn in_cookie<'r>(call: &Call, headers: &'r HeaderMap) -> Option<&'r [u8]> {
+    let name = cookie_of(call).as_bytes();
+    cookie::pairs(headers).find(|(found, _)| *found == name).map(|(_, answer)| answer)
+}
+
+/// Removes an answer: it is for us.
+pub(super) fn take_out(call: &Call, headers: &mut HeaderMap) {
+    headers.remove(ANSWER);
+    cookie::take_out(headers, cookie_of(call).as_bytes());
+}
+
+/// The page of this site from which a form was sent.
+fn back(call: &Call, headers: &HeaderMap) -> Option<Box<str>> {
+    let from: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    let is_ours = from.authority()?.as_str().eq_ignore_ascii_case(call.host.asked()?);
+    let target = from.path_and_query()?.as_str();
+    // Browsers read `//host`, and `/\host` alike, as an address of another site.
+    let is_path = target.starts_with('/') && !target.starts_with("//") && !target.contains('\\');
+    (is_ours && is_path).then(|| target.into())
 }

@@ -175,8 +175,9 @@ impl RateText {
 impl fmt::Display for RateText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = Span(self.period).to_string();
-        // `1s` is written `s`.
+        // `1s` is written `s`, and `1days` is written `day`.
         let unit = period.strip_prefix('1').filter(|unit| unit.chars().all(char::is_alphabetic));
+        let unit = unit.map(|unit| if unit == "days" { "day" } else { unit });
         write!(f, "{}/{}", self.count, unit.unwrap_or(&period))
     }
 }
@@ -363,7 +364,9 @@ fn wrong_name(name: &str) -> Option<String> {
         return Some(format!("`{name}` is not a valid name: use letters, digits, `-`, `_` and `.`"));
     }
     let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
-        && ["-by-address", "-by-account", "-answered", "-delays", "-known"].iter().any(|end| name.ends_with(end));
+        && ["-by-address", "-by-account", "-answered", "-delays", "-known"]
+            .iter()
+            .any(|end| name.ends_with(end));
     // They would count together.
     (is_of_attempts || ["client", "recorded", "proven"].contains(&name))
         .then(|| format!("`{name}` is the name of a built-in counter"))

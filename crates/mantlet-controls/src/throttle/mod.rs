@@ -281,6 +281,9 @@ struct Shown {
     suspected: Option<Key>,
 }
 
+/// Where several gates count together, and remember answers to puzzles.
+type Stores<'s> = (Option<&'s Arc<dyn Store>>, Option<&'s Arc<dyn SpentByAll>>);
+
 /// A rule that is asked, the mode in which it counts here, and the key.
 type Asked<'p> = (&'p Counter, Mode, Key);
 
@@ -333,7 +336,7 @@ impl Policy {
         &self,
         call: &Call,
         request: &mut Request<RequestBody<B>>,
-        (store, spent): (Option<&Arc<dyn Store>>, Option<&Arc<dyn SpentByAll>>),
+        (store, spent): Stores<'_>,
     ) -> Result<(Verdict, Option<Attempt>, Option<QuotaDebt>), Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
@@ -365,8 +368,7 @@ impl Policy {
                 let ((), tried) = future::join(of_rules, trying.ask(store)).await;
                 let asked = (call, request.headers(), spent);
                 let attempt = self.attempt(trying, tried, asked, store, &mut verdict).await;
-                // It is for us.
-                request.headers_mut().remove(challenge::ANSWER);
+                challenge::take_out(call, request.headers_mut());
                 attempt
             }
         };

@@ -298,11 +298,12 @@ impl PendingAttempt<'_> {
     }
 
     /// Those of the address, and of answers to puzzles.
-    fn beside_accounts<'c>(&'c self) -> impl Iterator<Item = (&'c Counted, Key)> {
+    fn beside_accounts(&self) -> impl Iterator<Item = (&Counted, Key)> {
         let of_address = self.address.map(|key| (&self.remembered.by_address, key));
         let by_answered = self.remembered.by_answered.as_ref().filter(|_| self.is_answered);
-        let of_answers =
-            by_answered.into_iter().flat_map(|counted| self.accounts.iter().map(move |(key, _)| (counted, *key)));
+        let of_answers = by_answered
+            .into_iter()
+            .flat_map(|counted| self.accounts.iter().map(move |(key, _)| (counted, *key)));
         of_address.into_iter().chain(of_answers)
     }
 
@@ -349,7 +350,8 @@ impl PendingAttempt<'_> {
     /// Whether the accounts that a login names are all that refuses it, and the answer to a puzzle could
     /// let it pass.
     pub(in crate::throttle) fn is_kept_out_by_account(&self, tried: &AttemptDecision) -> bool {
-        let Some(answers) = self.remembered.by_answered.as_ref().filter(|_| self.mode == Mode::Enforce) else {
+        let Some(answers) = self.remembered.by_answered.as_ref().filter(|_| self.mode == Mode::Enforce)
+        else {
             return false;
         };
         let beside = self.beside_accounts().count();
@@ -479,8 +481,8 @@ impl Policy {
         let Some(challenge) = self.challenge.as_ref().filter(|_| could_pass) else {
             return self.tried(&trying, &tried, store, verdict);
         };
-        let (flow, now) = (trying.flow(), call.clock.time());
-        match challenge.take(&flow, headers, now, spent).await {
+        let (flow, asked) = (trying.flow(), (call, headers));
+        match challenge.take(&flow, asked, spent).await {
             Ok(()) => {
                 let trying = trying.answered();
                 let tried = trying.ask(store).await;
@@ -490,7 +492,7 @@ impl Policy {
                 let attempt = self.tried(&trying, &tried, store, verdict);
                 let refusal = verdict.faults.iter_mut().find(|(mode, _)| *mode == Mode::Enforce);
                 if let Some((_, refusal)) = refusal {
-                    challenge.offer(refusal, &flow, now, wrong);
+                    challenge.offer(refusal, &flow, asked, wrong);
                 }
                 attempt
             }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{attempts, from, get};
-use crate::kit::{Answer, Client, Gateway, Setup, command::Typed, redis::Redis};
+use crate::kit::{Answer, Client, Gateway, Setup, browser::Browser, command::Typed, redis::Redis};
 
 /// Three failures lock an account for minutes, so that no test depends on its own speed.
 const CONFIG: &str = "[throttle.challenge]\nwork = 20000\n\
@@ -43,9 +43,8 @@ fn log_in(gateway: &Gateway, address: &str, (name, password): (&str, &str), answ
 
 /// Guesses from many addresses until the account is locked.
 fn lock(gateway: &Gateway, name: &str) {
-    let statuses = (1..=20).map(|number| {
-        log_in(gateway, &format!("127.0.4.{number}"), (name, "wrong"), "").status
-    });
+    let statuses =
+        (1..=20).map(|number| log_in(gateway, &format!("127.0.4.{number}"), (name, "wrong"), "").status);
     assert!(statuses.into_iter().any(|status| status == 429), "{name} is locked");
 }
 
@@ -167,8 +166,8 @@ fn puzzles_are_for_logins_alone_and_can_be_switched_off() {
         ))
     };
     // Each sends a mail to a person.
-    let refused = (1..=6).map(ask).last().expect("six");
-    assert_eq!(said(&refused), (429, None));
+    let asked: Vec<_> = (1..=6).map(ask).collect();
+    assert_eq!(said(&asked[5]), (429, None));
     assert_eq!(get(&mut Client::connect(gateway.addr()), "/items/1", "").header("mantlet-challenge"), None);
 }
 
@@ -207,5 +206,100 @@ fn a_key_that_is_too_short_and_numbers_out_of_range_are_mistakes() {
         "throttle.challenge.key: a key of puzzles has at least 32 bytes",
     ] {
         assert!(finished.stderr.contains(part), "{part}\n{}", finished.stderr);
+    }
+}
+
+/// A login as a browser sends a form, with more headers.
+fn send_form(gateway: &Gateway, address: &str, password: &str, headers: &str) -> Answer {
+    let form = format!("username=alice&password={password}");
+    from(address, gateway.addr()).ask(format!(
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         {headers}Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    ))
+}
+
+fn with_form(work: u32) -> Gateway {
+    let config = CONFIG.replace("/token", "/login").replace("20000", &work.to_string());
+    let gateway = Setup::run("login_form:app").config(&config).start();
+    let statuses: Vec<_> =
+        (1..=4).map(|number| send_form(&gateway, &format!("127.0.4.{number}"), "wrong", "").status).collect();
+    assert_eq!(statuses, [303, 303, 303, 429]);
+    gateway
+}
+
+#[test]
+fn a_browser_gets_a_page_and_a_program_gets_json() {
+    let gateway = with_form(20_000);
+    let page = "Sec-Fetch-Mode: navigate\r\nReferer: http://localhost/login?next=%2F%22%3E\r\n";
+    let refused = send_form(&gateway, "127.0.2.1", "right", page);
+    assert_eq!(said(&refused), (429, Some("proof-of-work")));
+    assert_eq!(refused.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = refused.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+    assert_eq!(refused.header("content-security-policy-report-only"), None);
+    let text = String::from_utf8(refused.body.clone()).expect("text");
+    assert!(text.contains("<a href=\"/login?next=%2F%22%3E\">Back to the login</a>"), "{text}");
+    assert!(text.contains(
+        "<noscript><p>Your browser does not run scripts, so it cannot do the work. Wait 5 minutes"
+    ));
+    // Without `Sec-Fetch-Mode`, as over plain HTTP; and from a page of another site.
+    for referer in
+        ["", "Referer: http://evil.example/login\r\n", "Referer: http://localhost//evil.example\r\n"]
+    {
+        let refused =
+            send_form(&gateway, "127.0.2.1", "right", &format!("Accept: text/html,*/*\r\n{referer}"));
+        let text = String::from_utf8(refused.body.clone()).expect("text");
+        assert!(text.contains("<h1>") && !text.contains("<a "), "{referer}: {text}");
+    }
+    for headers in ["Sec-Fetch-Mode: cors\r\nAccept: text/html\r\n", "Accept: */*\r\n"] {
+        puzzle(&send_form(&gateway, "127.0.2.1", "right", headers));
+    }
+    // The cookie of the page is as good as the header.
+    let answer = solve(&puzzle(&send_form(&gateway, "127.0.2.1", "right", "")));
+    let cookie = format!("Cookie: theme=dark; mantlet-challenge-answer={answer}\r\n");
+    assert_eq!(send_form(&gateway, "127.0.2.1", "right", &cookie).header("location"), Some("/"));
+}
+
+#[test]
+fn a_person_is_led_back_to_the_form_and_logs_in() {
+    let gateway = with_form(20_000);
+    let base = format!("http://localhost:{}", gateway.addr().port());
+    let mut browser = Browser::open(&format!("{base}/login?next=/orders"));
+    let log_in = |browser: &mut Browser| {
+        browser.wait_until("document.readyState === 'complete' && document.querySelector('form') !== null");
+        for (name, text) in [("username", "alice"), ("password", "right")] {
+            browser.evaluate(&format!("document.querySelector('[name={name}]').focus()"));
+            browser.evaluate("document.activeElement.value = ''");
+            browser.type_text(text);
+        }
+        browser.evaluate("document.querySelector('button').click()");
+    };
+    log_in(&mut browser);
+    // The refusal has the address of the form, too, but no query.
+    browser.wait_until("document.cookie.includes('mantlet-challenge-answer=')");
+    browser.wait_until("location.search === '?next=/orders' && document.querySelector('form') !== null");
+    log_in(&mut browser);
+    browser.wait_until("document.querySelector('h1')?.textContent === 'Welcome'");
+    assert_eq!(browser.violations(), [""; 0]);
+}
+
+#[test]
+fn the_page_can_be_read_by_everyone() {
+    // Its work does not end meanwhile.
+    let gateway = with_form(100_000_000);
+    let base = format!("http://localhost:{}", gateway.addr().port());
+    let mut browser = Browser::open(&format!("{base}/login"));
+    browser.wait_until("document.readyState === 'complete' && document.querySelector('form') !== null");
+    browser.evaluate("document.querySelectorAll('input').forEach((input) => { input.value = 'alice'; })");
+    browser.evaluate("document.querySelector('form').submit()");
+    browser.wait_until("document.querySelector('#status')?.textContent.includes('is working') === true");
+    for (scheme, width) in [("dark", 390), ("light", 1280)] {
+        browser.look_as(scheme, width);
+        let found = browser.judged();
+        assert!(found["passes"].as_u64().is_some_and(|passes| passes > 10), "{found:#}");
+        assert_eq!(found["violations"], json!([]), "{scheme}: {found:#}");
+        let fits = browser.evaluate(&format!("document.documentElement.scrollWidth <= {width}"));
+        assert_eq!(fits, Value::Bool(true), "it is wider than a screen of {width}");
     }
 }
