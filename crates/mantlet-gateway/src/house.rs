@@ -23,6 +23,8 @@ pub struct Asked {
     pub request: Request<Bytes>,
     /// The client.
     pub client: Option<IpAddr>,
+    /// Where the site is for the client: scheme and host, as far as that is known.
+    pub origin: String,
 }
 
 /// The answer to it.

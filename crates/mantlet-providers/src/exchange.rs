@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::texts::HOST;
+
 /// A request. What hands it in has judged it: its form, its host, its rate, its origin.
 #[derive(Debug)]
 pub struct Asked {
@@ -37,6 +39,16 @@ impl Asked {
     /// What the client says of itself.
     pub fn device(&self) -> &str {
         self.header(header::USER_AGENT)
+    }
+
+    /// What the names of its cookies begin with.
+    pub(crate) fn prefix(&self) -> &'static str {
+        if self.origin.starts_with("https:") { HOST } else { "" }
+    }
+
+    /// The name of its session's cookie, the same as for accounts.
+    pub(crate) fn cookie(&self) -> &'static str {
+        if self.origin.starts_with("https:") { "__Host-session" } else { "session" }
     }
 
     /// Whether its client wants JSON, and not a page.

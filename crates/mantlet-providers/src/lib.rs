@@ -45,13 +45,9 @@ use mantlet_controls::config::Mistake;
 
 pub use self::{
     exchange::{Answer, Asked, Caller, Event, Standing, What, Why},
-    settings::{Login, Settings},
+    settings::{Login, Settings, mistakes},
 };
-use self::{
-    provider::Provider,
-    shared::Shared,
-    texts::{SESSION, cookie},
-};
+use self::{provider::Provider, shared::Shared, texts::cookie};
 
 /// The providers of an app. A clone is the same.
 #[derive(Debug, Clone)]
@@ -89,7 +85,7 @@ impl Providers {
         let answer = match (what, name) {
             ("login", None) => login::choose(shared, now, asked).await?,
             ("logout", None) => {
-                let value = cookie(asked.headers(), SESSION);
+                let value = cookie(asked.headers(), asked.cookie());
                 if value.is_some_and(|value| !value.starts_with(mantlet_accounts::provider_sessions::COOKIE))
                 {
                     return Ok(None);
@@ -113,6 +109,16 @@ impl Providers {
     /// Who has the cookie `__Host-session` with this value. To be asked for each request, or for those of a second at once.
     pub async fn caller(&self, now: Timestamp, cookie: &Secret<String>) -> Result<Standing, Fault> {
         refresh::caller(&self.0, now, cookie).await
+    }
+
+    /// Whether a session goes on. The provider is not asked.
+    pub async fn goes_on(&self, now: Timestamp, session: &str) -> Result<bool, Fault> {
+        refresh::goes_on(&self.0, now, session).await
+    }
+
+    /// Ends all connections to the database. Where accounts are kept in it, too, that is for them to do.
+    pub async fn close_store(&self) {
+        self.0.sessions.close_store().await;
     }
 
     /// To be called at least once an hour: forgets what has ended.

@@ -28,7 +28,7 @@ use crate::{
     pages::{Said, json_of, lead, not_this_method, page, say, words},
     provider::{Away, Failure, Flow, Granted, Provider, Unbelieved},
     shared::Shared,
-    texts::{SESSION, local, parameter, set_cookie},
+    texts::{local, parameter, set_cookie},
     ticket::{self, Ticket},
 };
 
@@ -135,7 +135,7 @@ pub(crate) async fn begin(
     shared.note(provider, None);
     let ticket = Ticket { nonce: begun.nonce, verifier: begun.verifier, next, begun: now.as_second() };
     let keys = shared.sessions.keys();
-    let lines = ticket.keep(keys, &provider.settings, &begun.state, asked.headers())?;
+    let lines = ticket.keep(keys, (asked.prefix(), &provider.settings), &begun.state, asked.headers())?;
     Ok(with_cookies(lead(&begun.url), lines).into())
 }
 
@@ -152,7 +152,8 @@ pub(crate) async fn end(
     let Some(state) = parameter(asked.query(), "state") else {
         return Ok(refuse(shared, asked, provider, Why::StateUnknown.into(), None));
     };
-    let ticket = Ticket::find(shared.sessions.keys(), &provider.settings, &state, asked.headers());
+    let ticket =
+        Ticket::find(shared.sessions.keys(), (asked.prefix(), &provider.settings), &state, asked.headers());
     let Some(ticket) = ticket else {
         return Ok(refuse(shared, asked, provider, Why::StateUnknown.into(), None));
     };
@@ -170,7 +171,7 @@ pub(crate) async fn end(
         }
         Err(refused) => refuse(shared, asked, provider, refused, Some(&ticket.next)),
     };
-    Ok(Answer { response: with_cookies(ended.response, ticket::forget(&state)), ..ended })
+    Ok(Answer { response: with_cookies(ended.response, ticket::forget(asked.prefix(), &state)), ..ended })
 }
 
 type LoggedIn = (ProviderSession, Option<HeaderValue>);
@@ -275,7 +276,7 @@ async fn begin_session(
     if let Some(old) = old {
         shared.sessions.end(now, &old.id, ProviderEnd::Replaced).await?;
     }
-    Ok(Ok((session, set_cookie(SESSION, cookie.expose(), settings.max_age.as_secs()))))
+    Ok(Ok((session, set_cookie(asked.cookie(), cookie.expose(), settings.max_age.as_secs()))))
 }
 
 /// Until when a session need not be confirmed again; none if it cannot be: there is no refresh token.

@@ -13,7 +13,7 @@ use crate::{
     pages::{Said, json_of, lead, not_this_method, page, say},
     provider::{Provider, Unbelieved},
     shared::Shared,
-    texts::{SESSION, parameter, set_cookie},
+    texts::{parameter, set_cookie},
 };
 
 /// The page that asks whether to log out, and the logout. GET changes nothing: any page could have a link to it.
@@ -59,7 +59,7 @@ pub(crate) async fn log_out(shared: &Shared, now: Timestamp, asked: &Asked) -> R
             say(asked, app, said)
         }
     };
-    if let Some(line) = set_cookie(SESSION, "", 0) {
+    if let Some(line) = set_cookie(asked.cookie(), "", 0) {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
     Ok(Answer { response, event })

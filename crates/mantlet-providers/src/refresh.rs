@@ -79,6 +79,13 @@ pub(crate) async fn caller(
     }
 }
 
+/// Whether a session was not ended, and is not too old.
+pub(crate) async fn goes_on(shared: &Shared, now: Timestamp, id: &str) -> Result<bool, Fault> {
+    let Some(session) = shared.sessions.by_id(id).await? else { return Ok(false) };
+    let provider = shared.provider_of(&session);
+    Ok(provider.is_some_and(|provider| age(now, session.created) < provider.settings.max_age))
+}
+
 /// How long ago it was. A clock that was put back makes nothing older.
 fn age(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)

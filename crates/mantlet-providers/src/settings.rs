@@ -137,6 +137,12 @@ pub(crate) fn check(logins: &[Login]) -> Result<Vec<Checked>, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(checked) } else { Err(mistakes) }
 }
 
+/// What is wrong with these sections, as far as that shows without what their references hold.
+pub fn mistakes(logins: &[Login]) -> Vec<Mistake> {
+    let is_of_form = |mistake: &Mistake| !mistake.key.ends_with(".client-secret");
+    check(logins).err().unwrap_or_default().into_iter().filter(is_of_form).collect()
+}
+
 struct Wrong<'a> {
     place: String,
     mistakes: &'a mut Vec<Mistake>,

@@ -17,7 +17,7 @@ use crate::{
     exchange::{Asked, Event, What},
     provider::{Away, Provider},
     settings::Settings,
-    texts::{SESSION, cookie},
+    texts::cookie,
 };
 
 /// What a refresh has come to.
@@ -68,7 +68,7 @@ impl Shared {
 
     /// The session of a request's cookie, if it was not ended.
     pub(crate) async fn session(&self, asked: &Asked) -> Result<Option<ProviderSession>, Fault> {
-        match cookie(asked.headers(), SESSION).filter(|value| value.starts_with(COOKIE)) {
+        match cookie(asked.headers(), asked.cookie()).filter(|value| value.starts_with(COOKIE)) {
             Some(value) => self.sessions.of_cookie(&Secret::new(value.to_owned())).await,
             None => Ok(None),
         }

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue, header};
 use oauth2::url::form_urlencoded;
 
-/// The cookie of a session, the same as for accounts.
-pub(crate) const SESSION: &str = "__Host-session";
+/// Browsers take a cookie whose name begins so over HTTPS alone, for one host (RFC 6265bis section 4.1.3.2).
+pub(crate) const HOST: &str = "__Host-";
 /// Bytes of a path that a login returns to.
 const LONGEST_NEXT: usize = 2048;
 
@@ -27,7 +27,8 @@ pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
 
 /// A line that sets a cookie, for so many seconds. `Lax`: the provider's redirect brings the caller back from another site.
 pub(crate) fn set_cookie(name: &str, value: &str, seconds: u64) -> Option<HeaderValue> {
-    let line = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    let secure = if name.starts_with(HOST) { "Secure; " } else { "" };
+    let line = format!("{name}={value}; Path=/; {secure}HttpOnly; SameSite=Lax; Max-Age={seconds}");
     let mut line = HeaderValue::try_from(line).ok()?;
     line.set_sensitive(true);
     Some(line)

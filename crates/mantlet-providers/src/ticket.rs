@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const LASTS: Duration = Duration::from_mins(10);
 /// Logins of one browser that have begun. Browsers send all of their cookies with each request.
 const MOST: usize = 8;
-const PREFIX: &str = "__Host-login-";
+const NAME: &str = "login-";
 /// Characters of the state in the name of its cookie.
 const NAMED: usize = 12;
 
@@ -44,34 +44,35 @@ impl Ticket {
     pub(crate) fn keep(
         &self,
         keys: &SealingKeys,
-        settings: &Checked,
+        (prefix, settings): (&str, &Checked),
         state: &str,
         headers: &HeaderMap,
     ) -> Result<Vec<HeaderValue>, Fault> {
         let text = serde_json::to_vec(self).map_err(|_| Fault::Failed("writing a login"))?;
         let sealed = keys.seal(&purpose(settings, state), &text)?;
-        let begun: Vec<_> = cookies(headers).map(|(name, _)| name).filter(|name| is_one(name)).collect();
+        let begun: Vec<_> =
+            cookies(headers).map(|(name, _)| name).filter(|name| is_one(prefix, name)).collect();
         let too_many = (begun.len() + 1).saturating_sub(MOST);
         let forgotten = begun.into_iter().take(too_many).filter_map(|name| set_cookie(name, "", 0));
-        Ok(set_cookie(&name(state), &sealed, LASTS.as_secs()).into_iter().chain(forgotten).collect())
+        Ok(set_cookie(&name(prefix, state), &sealed, LASTS.as_secs()).into_iter().chain(forgotten).collect())
     }
 
     /// The login of a state, if this browser has begun it.
     pub(crate) fn find(
         keys: &SealingKeys,
-        settings: &Checked,
+        (prefix, settings): (&str, &Checked),
         state: &str,
         headers: &HeaderMap,
     ) -> Option<Self> {
-        let text = keys.open(&purpose(settings, state), cookie(headers, &name(state))?).ok()?;
+        let text = keys.open(&purpose(settings, state), cookie(headers, &name(prefix, state))?).ok()?;
         serde_json::from_slice(&text).ok()
     }
 }
 
 /// The line that forgets a login.
-pub(crate) fn forget(state: &str) -> Option<HeaderValue> {
-    let name = name(state);
-    is_one(&name).then(|| set_cookie(&name, "", 0)).flatten()
+pub(crate) fn forget(prefix: &str, state: &str) -> Option<HeaderValue> {
+    let name = name(prefix, state);
+    is_one(prefix, &name).then(|| set_cookie(&name, "", 0)).flatten()
 }
 
 /// It opens for the same provider, app and state alone.
@@ -80,13 +81,14 @@ fn purpose(settings: &Checked, state: &str) -> String {
     format!("login {name} {issuer} {client_id} {state}")
 }
 
-fn name(state: &str) -> String {
-    format!("{PREFIX}{}", state.chars().take(NAMED).collect::<String>())
+fn name(prefix: &str, state: &str) -> String {
+    format!("{prefix}{NAME}{}", state.chars().take(NAMED).collect::<String>())
 }
 
 /// A name that we have made: the state of a request may be anything.
-fn is_one(name: &str) -> bool {
-    name.strip_prefix(PREFIX).is_some_and(|rest| {
+fn is_one(prefix: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(prefix).and_then(|name| name.strip_prefix(NAME));
+    rest.is_some_and(|rest| {
         rest.len() == NAMED && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     })
 }
@@ -96,7 +98,10 @@ mod tests {
     use http::header::COOKIE;
 
     use super::*;
-    use crate::settings::{Login, check};
+    use crate::{
+        settings::{Login, check},
+        texts::HOST,
+    };
 
     fn settings(name: &str) -> Checked {
         let login = Login {
@@ -125,16 +130,16 @@ mod tests {
         let keys = SealingKeys::of_file(&folder.path().join("key")).unwrap();
         let (one, other) = (settings("one"), settings("other"));
         let state = "A".repeat(43);
-        let headers = sent(&ticket().keep(&keys, &one, &state, &HeaderMap::new()).unwrap());
-        let found = Ticket::find(&keys, &one, &state, &headers).unwrap();
+        let headers = sent(&ticket().keep(&keys, (HOST, &one), &state, &HeaderMap::new()).unwrap());
+        let found = Ticket::find(&keys, (HOST, &one), &state, &headers).unwrap();
         assert_eq!((&*found.nonce, &*found.verifier, &*found.next), ("n", "v", "/a"));
-        assert!(Ticket::find(&keys, &other, &state, &headers).is_none());
+        assert!(Ticket::find(&keys, (HOST, &other), &state, &headers).is_none());
         // The same cookie, another state.
         let similar = format!("{}B", "A".repeat(42));
-        assert!(Ticket::find(&keys, &one, &similar, &headers).is_none());
-        assert!(Ticket::find(&keys, &one, &state, &HeaderMap::new()).is_none());
+        assert!(Ticket::find(&keys, (HOST, &one), &similar, &headers).is_none());
+        assert!(Ticket::find(&keys, (HOST, &one), &state, &HeaderMap::new()).is_none());
         let other_keys = SealingKeys::of_file(&folder.path().join("other")).unwrap();
-        assert!(Ticket::find(&other_keys, &one, &state, &headers).is_none());
+        assert!(Ticket::find(&other_keys, (HOST, &one), &state, &headers).is_none());
     }
 
     #[test]
@@ -146,10 +151,10 @@ mod tests {
         for n in 0..MOST {
             let state = format!("{n:043}");
             let state: String = state.chars().rev().collect();
-            lines.extend(ticket().keep(&keys, &one, &state, &sent(&lines)).unwrap());
+            lines.extend(ticket().keep(&keys, (HOST, &one), &state, &sent(&lines)).unwrap());
         }
         assert_eq!(lines.len(), MOST, "none is forgotten yet");
-        let more = ticket().keep(&keys, &one, &"z".repeat(43), &sent(&lines)).unwrap();
+        let more = ticket().keep(&keys, (HOST, &one), &"z".repeat(43), &sent(&lines)).unwrap();
         assert_eq!(more.len(), 2);
         let forgotten = more[1].to_str().unwrap();
         assert!(
@@ -168,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_state_makes_no_line_of_its_own() {
-        assert!(forget(&"A".repeat(43)).is_some());
+        assert!(forget(HOST, &"A".repeat(43)).is_some());
         for bad in ["", "short", "a; Domain=evil", "a\r\nSet-Cookie: x", "äääääääääääää"] {
-            assert!(forget(bad).is_none(), "{bad:?}");
+            assert!(forget(HOST, bad).is_none(), "{bad:?}");
         }
     }
 }

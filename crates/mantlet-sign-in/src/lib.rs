@@ -48,6 +48,8 @@ pub struct Settings {
     pub registration: bool,
     /// The operator's own style, added to ours; none if there is none.
     pub style: Option<String>,
+    /// Other logins that the page offers: what each is called, and the path that begins it. Default none.
+    pub others: Vec<(String, String)>,
 }
 
 /// The part of the site that is ours.

@@ -49,6 +49,7 @@ const HOUSES: [House; 8] = [
                 "condition_files",
                 "csrf_keys",
                 "issuer_material",
+                "login",
                 "socket_path",
             ],
             &[

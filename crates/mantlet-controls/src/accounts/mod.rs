@@ -16,13 +16,13 @@
 //! To mind in deployment: what is public is public for every method. A check of the app's health by another machine needs an
 //! entry.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::{
-    Call, Mode, Reason, Refusal,
+    Call, Mode, Reason, Refusal, Scheme,
     audit::{Outcome, Record},
     call::{Known, Spellings},
     config::{Mistake, Secret},
@@ -34,6 +34,8 @@ use crate::{
     token::Jws,
 };
 use mantlet_contract::routes::Visibility;
+
+pub use crate::identity::Followed;
 
 /// Bytes of the longest target to which a login leads back.
 const LONGEST_RETURN: usize = 2 << 10;
@@ -139,15 +141,17 @@ pub struct Caller {
     pub principal: Known,
     /// The number of its session in records.
     pub session: u64,
+    /// Its session, as what keeps it names it.
+    pub id: Box<str>,
 }
 
 /// What keeps accounts: who has a credential, and which requests are for the accounts themselves.
 pub trait Callers: Debug + Send + Sync {
-    /// `iss` of its access tokens.
-    fn issuer(&self) -> &str;
+    /// `iss` of its access tokens; none if it gives none.
+    fn issuer(&self) -> Option<&str>;
 
-    /// The name of its cookie.
-    fn cookie(&self) -> &str;
+    /// The name of its cookie in requests under a scheme.
+    fn cookie(&self, scheme: Scheme) -> &str;
 
     /// The path of the page to log in.
     fn login(&self) -> &str;
@@ -160,6 +164,9 @@ pub trait Callers: Debug + Send + Sync {
 
     /// The verdict on a credential, if it is known without waiting.
     fn known(&self, credential: &Credential) -> Option<Verdict>;
+
+    /// Follows the session of a caller.
+    fn follow(&self, caller: &Arc<Caller>) -> Arc<dyn Followed>;
 
     /// An account was changed from elsewhere: what is remembered of it counts no more. Without one, of all.
     fn forget(&self, account: Option<&str>);
@@ -182,30 +189,35 @@ pub struct Event {
     /// The number of the session.
     pub session: Option<u64>,
     /// Details.
-    pub subject: Option<&'static str>,
+    pub subject: Option<Cow<'static, str>>,
 }
 
 impl Event {
     /// Its record.
     pub fn record(self, call: &Call, status: StatusCode) -> Record {
         let who = (self.account, self.address.as_deref(), self.session);
-        Record::of_account(call, self.code, self.outcome, status.as_u16(), who).about(self.subject)
+        Record::of_account(call, self.code, self.outcome, status.as_u16(), who).about(self.subject.as_deref())
     }
 }
 
 /// The credential of a request that counts, if it has one.
-pub fn credential_of(callers: &dyn Callers, headers: &HeaderMap) -> Option<Credential> {
+pub fn credential_of(callers: &dyn Callers, scheme: Scheme, headers: &HeaderMap) -> Option<Credential> {
     if let Some(token) = access_token_text(headers)
-        && is_of(callers.issuer(), &token)
+        && callers.issuer().is_some_and(|issuer| is_of(issuer, &token))
     {
         return Some(Credential::Token(Secret::new(token.into_owned())));
     }
-    let name = callers.cookie().as_bytes();
-    let mut values = cookie::pairs(headers).filter(|(own, _)| *own == name).map(|(_, value)| value);
+    let value = session_of(callers.cookie(scheme), headers)?;
+    Some(Credential::Cookie(Secret::new(value.to_owned())))
+}
+
+/// The value of the session's cookie, if a request has one.
+pub fn session_of<'h>(name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
+    let named = cookie::pairs(headers).filter(|(own, _)| *own == name.as_bytes());
+    let mut values = named.map(|(_, value)| value);
     // Of two, one was set by another host or page: which one is not told.
     let value = values.next().filter(|value| values.all(|other| other == *value))?;
-    let value = std::str::from_utf8(value).ok().filter(|value| has_form_of_session(value))?;
-    Some(Credential::Cookie(Secret::new(value.to_owned())))
+    std::str::from_utf8(value).ok().filter(|value| has_form_of_session(value))
 }
 
 /// Whether a token says that it is of this issuer. Nothing is believed of it yet.
@@ -213,15 +225,16 @@ fn is_of(issuer: &str, token: &str) -> bool {
     Jws::issuer_of_payload(token).is_some_and(|own| own == issuer)
 }
 
-/// 32 random bytes in base64url.
+/// 32 random bytes in base64url, after what tells sessions of providers from others.
 fn has_form_of_session(value: &str) -> bool {
+    let value = value.strip_prefix("p.").unwrap_or(value);
     value.len() == 43 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Takes our cookie out of a request for the app. Without TLS its name has no prefix, and an app may have a cookie of the
 /// same name: only what has the form of ours is taken then.
-pub(crate) fn take_cookie(callers: &dyn Callers, headers: &mut HeaderMap) {
-    let name = callers.cookie();
+pub(crate) fn take_cookie(callers: &dyn Callers, scheme: Scheme, headers: &mut HeaderMap) {
+    let name = callers.cookie(scheme);
     let is_ours = |value: &[u8]| {
         name.starts_with("__Host-") || std::str::from_utf8(value).is_ok_and(has_form_of_session)
     };

@@ -7,11 +7,11 @@ use super::*;
 struct Ours(&'static str);
 
 impl Callers for Ours {
-    fn issuer(&self) -> &'static str {
-        "https://orchard.example"
+    fn issuer(&self) -> Option<&str> {
+        Some("https://orchard.example")
     }
 
-    fn cookie(&self) -> &str {
+    fn cookie(&self, _: Scheme) -> &str {
         self.0
     }
 
@@ -29,6 +29,10 @@ impl Callers for Ours {
 
     fn known(&self, _: &Credential) -> Option<Verdict> {
         None
+    }
+
+    fn follow(&self, _: &Arc<Caller>) -> Arc<dyn Followed> {
+        unreachable!("no test opens a stream")
     }
 
     fn forget(&self, _: Option<&str>) {}
@@ -63,7 +67,7 @@ fn the_credential_that_counts_is_a_token_of_ours_and_else_one_cookie() {
     let cookie = format!("__Host-session={SESSION}");
     let two = format!("__Host-session={SESSION}; __Host-session={OTHER}");
     let check = |lines: &[(&'static str, &str)], expected: &str| {
-        let found = match credential_of(&Ours("__Host-session"), &headers(lines)) {
+        let found = match credential_of(&Ours("__Host-session"), Scheme::Https, &headers(lines)) {
             Some(Credential::Cookie(value)) if *value.expose() == SESSION => "cookie",
             Some(Credential::Cookie(_)) => "another cookie",
             Some(Credential::Token(_)) => "token",
@@ -83,6 +87,9 @@ fn the_credential_that_counts_is_a_token_of_ours_and_else_one_cookie() {
     check(&[("cookie", &two)], "none");
     check(&[("cookie", &cookie), ("cookie", &format!("__Host-session={OTHER}"))], "none");
     check(&[("cookie", &cookie), ("cookie", &cookie)], "cookie");
+    let of_provider = format!("__Host-session=p.{SESSION}");
+    check(&[("cookie", &of_provider)], "another cookie");
+    check(&[("cookie", &format!("__Host-session=x.{SESSION}"))], "none");
     // A name without the prefix may come from a neighbour's host.
     check(&[("cookie", &format!("session={SESSION}"))], "none");
     check(&[("cookie", "__Host-session=short")], "none");
@@ -92,13 +99,14 @@ fn the_credential_that_counts_is_a_token_of_ours_and_else_one_cookie() {
 fn the_app_does_not_get_our_cookie_and_keeps_its_own() {
     let check = |name: &'static str, sent: &str, expected: Option<&str>| {
         let mut headers = headers(&[("cookie", sent)]);
-        take_cookie(&Ours(name), &mut headers);
+        take_cookie(&Ours(name), Scheme::Https, &mut headers);
         assert_eq!(headers.get("cookie").map(|line| line.to_str().unwrap()), expected, "{name}: {sent}");
     };
     check("__Host-session", &format!("a=1; __Host-session={SESSION}; b=2"), Some("a=1; b=2"));
     check("__Host-session", "__Host-session=junk", None);
     check("__Host-session", &format!("session={SESSION}"), Some(&format!("session={SESSION}")));
     check("session", &format!("session={SESSION}"), None);
+    check("session", &format!("session=p.{SESSION}; a=1"), Some("a=1"));
     check("session", "session=eyJhIjoxfQ==.Zx.sig", Some("session=eyJhIjoxfQ==.Zx.sig"));
 }
 

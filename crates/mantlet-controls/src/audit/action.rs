@@ -183,6 +183,12 @@ impl Record {
         }
     }
 
+    /// The same, of a caller and the session with this number.
+    #[must_use]
+    pub fn by(self, user: Option<String>, session: Option<u64>) -> Self {
+        Self { user: user.or(self.user), session: session.map(short).or(self.session), ..self }
+    }
+
     /// Whether it says what was done, and not what was refused.
     pub fn is_of_action(&self) -> bool {
         ACTIONS.contains(&self.security_event)

@@ -15,6 +15,7 @@ use crate::{
     Call, Mode, Reason,
     audit::Record,
     config::{Clock, units::Span},
+    identity::Followed,
     token::TokenFault,
 };
 
@@ -29,6 +30,8 @@ pub struct Tenure(Box<Inner>);
 struct Inner {
     session: Option<Arc<Session>>,
     sessions: Sessions,
+    /// The session of an account beside the app.
+    account: Option<(Mode, Arc<dyn Followed>)>,
     /// Names by which an issuer may end it, and when its token was made.
     at_issuer: Option<(Vec<Digest>, i64)>,
     issuer_mode: Mode,
@@ -55,12 +58,17 @@ pub struct Over {
 
 impl Policy {
     /// How long the response to a request may go on. None: for ever.
-    pub(crate) fn tenure(&self, call: &Call, shown: Option<&Shown>) -> Option<Tenure> {
+    pub(crate) fn tenure(
+        &self,
+        call: &Call,
+        shown: Option<&Shown>,
+        account: Option<(Mode, Arc<dyn Followed>)>,
+    ) -> Option<Tenure> {
         let is_enforced = self.ends.usual == Mode::Enforce;
         let expires = call.principal.as_ref().filter(|_| is_enforced).and_then(|known| known.expires);
         let session = shown.filter(|_| self.ends.usual != Mode::Off).map(|shown| &shown.session);
         let at_issuer = names_at_issuer(call).filter(|_| self.mode != Mode::Off);
-        if session.is_none() && at_issuer.is_none() && expires.is_none() {
+        if session.is_none() && account.is_none() && at_issuer.is_none() && expires.is_none() {
             return None;
         }
         let limit = |limit: Option<Span>| {
@@ -69,6 +77,7 @@ impl Policy {
         Some(Tenure(Box::new(Inner {
             session: session.map(Arc::clone),
             sessions: self.sessions.clone(),
+            account,
             at_issuer,
             issuer_mode: self.mode,
             expires,
@@ -84,7 +93,14 @@ impl Policy {
 impl Tenure {
     /// Whether it is over, and why.
     pub fn look(&self) -> Option<Over> {
-        let Inner { session, sessions, at_issuer, expires, idle, max_age, ends, clock, .. } = &*self.0;
+        let Inner { session, sessions, account, at_issuer, expires, idle, max_age, ends, clock, .. } =
+            &*self.0;
+        if let Some((mode, _)) = account.as_ref().filter(|(_, session)| session.has_ended()) {
+            let why = "the session of its account has ended";
+            let mut over = self.over(*mode, Reason::SessionEnded, why, "session ended");
+            over.record.remedy = None;
+            return Some(over);
+        }
         if let Some((_, cause)) = session.as_ref().and_then(|session| sessions.ended(session)) {
             return Some(self.over(ends.mode_of(cause), Reason::SessionEnded, cause.text(), "session ended"));
         }
@@ -164,6 +180,7 @@ mod tests {
         let mut inner = Inner {
             session: sessions.session(7),
             sessions: sessions.clone(),
+            account: None,
             at_issuer: None,
             issuer_mode: Mode::Enforce,
             expires: None,

@@ -1,6 +1,7 @@
 //! The verdict on a token, and the tokens that were judged before: facts that several controls need.
 
 pub(crate) mod cache;
+mod followed;
 mod handed_out;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
+pub use self::followed::Followed;
 pub(crate) use self::handed_out::{TokenUse, tokens_in};
 use crate::{
     call::{APP, Attribute, Known, Origin, Principal},

@@ -108,7 +108,10 @@ async fn by_account<B, S: Sink>(
     request: &mut Request<RequestBody<B>>,
     callers: Arc<dyn Callers>,
 ) -> Result<(), Refusal> {
-    let Some(credential) = accounts::credential_of(&*callers, request.headers()) else { return Ok(()) };
+    let Some(credential) = accounts::credential_of(&*callers, road.call.client.scheme, request.headers())
+    else {
+        return Ok(());
+    };
     let is_token = matches!(credential, Credential::Token(_));
     let verdict = match callers.known(&credential) {
         Some(verdict) => verdict,
@@ -119,6 +122,7 @@ async fn by_account<B, S: Sink>(
         Verdict::Good(caller) => {
             road.call.principal = Some(Arc::clone(&caller.principal));
             road.call.session = Some(caller.session);
+            road.due.account = Some(Box::new((callers, caller)));
         }
         // Whoever renews a token shows the one that has expired. And what is said of a fault, they say.
         Verdict::Bad | Verdict::Unknown if is_for_accounts => {}

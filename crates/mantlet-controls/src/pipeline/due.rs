@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{Policy, actions::Action, enumeration::Noted, own::Watched};
 use crate::{
     Call, Mode, Reason, Refusal,
+    accounts::{self, Callers},
     audit::{Record, Sink},
     authentication::{AllShown, Browser, Course, Presented, Sent},
     authorization::own::{Own, Whose},
@@ -48,6 +49,9 @@ pub(super) struct Outcome<'o> {
     pub(super) headers: &'o HeaderMap,
 }
 
+/// A caller with an account, and what keeps it.
+pub(super) type WithAccount = (Arc<dyn Callers>, Arc<accounts::Caller>);
+
 /// The debts of single controls. Each is settled once, whatever the ending.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -55,6 +59,8 @@ pub(super) struct Due {
     pub(super) reached: Reached,
     /// bans: a refusal counts towards one.
     pub(super) may_be_banned: bool,
+    /// accounts: the caller with an account, and what keeps it.
+    pub(super) account: Option<Box<WithAccount>>,
     /// attempts: an attempt, whose response decides.
     pub(super) attempt: Option<Box<throttle::Attempt>>,
     /// throttle: its counts in rules that only report, which learn its response.

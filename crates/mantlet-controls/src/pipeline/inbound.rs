@@ -240,7 +240,7 @@ where
     }
     // accounts: the app does not get the cookie. After csrf, which has to know of it.
     if let Some(callers) = app.callers() {
-        accounts::take_cookie(&**callers, request.headers_mut());
+        accounts::take_cookie(&**callers, call.client.scheme, request.headers_mut());
     }
 
     policy.authentication.name_principal(&road.call, request.headers_mut());

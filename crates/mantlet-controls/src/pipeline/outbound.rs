@@ -73,10 +73,12 @@ pub(super) fn finish<B: Body<Data = Bytes>, S: Sink>(
         // cookies: the app's own, before others are set beside them.
         mend_cookies(road, &mut answer);
         // authentication: a WebSocket or a stream ends with the session that has opened it.
-        if goes_on(&answer)
-            && let Some(tenure) = policy.authentication.tenure(call, road.due.shown.own())
-        {
-            answer.extensions_mut().insert(tenure);
+        if goes_on(&answer) {
+            let account = road.due.account.as_deref();
+            let account = account.map(|(callers, caller)| (policy.accounts.mode, callers.follow(caller)));
+            if let Some(tenure) = policy.authentication.tenure(call, road.due.shown.own(), account) {
+                answer.extensions_mut().insert(tenure);
+            }
         }
     }
     // cors: refusals too, or a browser shows its user "CORS error" instead of what went wrong.

@@ -5,7 +5,8 @@
 //
 // oidc-provider is installed in MODULES. FOLDER outlives a process: keys, tokens and sessions are
 // there, and the file `asked`, with a line for each request. OPTIONS is JSON: `client` (its
-// metadata), and `idTokenClaims` (the ID token holds all claims, as with most providers).
+// metadata), and `idTokenClaims` (the ID token holds all claims, as with most providers),
+// `delivers` (logout tokens are sent to the client).
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -100,10 +101,10 @@ class Adapter {
 /** Logout tokens that were sent to the client, the oldest first. */
 const sent = [];
 
-/** In place of the network: the client has no socket. */
-async function send(url, { body }) {
+/** To the client, if it has a socket. */
+async function send(url, { method, body }) {
   sent.push(body.get('logout_token'));
-  return new Response(null, { status: 204 });
+  return options.delivers ? fetch(url, { method, body }) : new Response(null, { status: 204 });
 }
 
 const DAYS = 24 * 60 * 60;

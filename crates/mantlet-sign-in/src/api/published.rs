@@ -1,6 +1,6 @@
 //! What is published for clients and for apps that verify tokens themselves.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::Call;
@@ -10,9 +10,14 @@ use crate::{
     operations::{JWKS, MFA_GRANT},
 };
 
+const HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+
 pub(super) async fn jwks(call: &Call<'_>) -> Result<Answer, Stop> {
     let keys = call.sign_in.accounts.jwks(call.now).await?;
-    Ok(text(StatusCode::OK, keys, HeaderValue::from_static("application/jwk-set+json")))
+    let mut answer = text(StatusCode::OK, keys, HeaderValue::from_static("application/jwk-set+json"));
+    // The next key is published a day before it signs.
+    answer.response.headers_mut().insert(header::CACHE_CONTROL, HOUR);
+    Ok(answer)
 }
 
 pub(super) fn metadata(call: &Call<'_>) -> Answer {

@@ -6,6 +6,7 @@ use mantlet_accounts::{
     accounts::{LoggedIn, Login, Registration, Wants},
 };
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Page,
@@ -124,8 +125,23 @@ fn login(page: &Page<'_>, said: Option<&Said>) -> Answer {
             a href=(settings.at("/forgot")) { "Forgot your password?" }
             @if settings.registration { a href=(settings.at("/register")) { "Create an account" } }
         }
+        @if !settings.others.is_empty() {
+            nav .links aria-label="Other logins" {
+                @for (title, path) in &settings.others {
+                    a href=(with_next(path, next)) { "Log in with " (title) }
+                }
+            }
+        }
     };
     whole(&page.place, "Log in", said, &content)
+}
+
+/// Another login, which leads on to the same page.
+fn with_next(path: &str, next: Option<&str>) -> String {
+    match next {
+        Some(next) => format!("{path}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC)),
+        None => path.to_owned(),
+    }
 }
 
 pub(super) async fn log_in(page: &Page<'_>) -> Result<Answer, Fault> {

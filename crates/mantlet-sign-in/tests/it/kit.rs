@@ -19,6 +19,7 @@ pub(crate) fn settings() -> Settings {
         home: "/".to_owned(),
         registration: true,
         style: None,
+        others: Vec::new(),
     }
 }
 

@@ -6,8 +6,27 @@ use mantlet_contract::routes::Routes;
 pub(super) const WELL_KNOWN: [&str; 2] =
     ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
 
+/// The paths that no request for the app reaches.
+#[derive(Debug, Clone)]
+pub(crate) struct Reserved {
+    /// That below which pages and API are.
+    pub(crate) path: String,
+    /// Tokens are made here, so it is said here how they are verified.
+    pub(crate) has_tokens: bool,
+}
+
+impl Reserved {
+    /// Whether a path is one of them.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.path.as_str());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || (self.has_tokens && WELL_KNOWN.contains(&path))
+    }
+}
+
 /// What is to be said of a route of the app that no request would reach.
-pub(crate) fn conflict(routes: &Routes, path: &str) -> Option<String> {
+pub(crate) fn conflict(routes: &Routes, reserved: &Reserved) -> Option<String> {
+    let path = reserved.path.as_str();
     let is_below =
         |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let of_path = routes.http().map(|route| route.own_path()).find(|own| is_below(own));
@@ -17,7 +36,8 @@ pub(crate) fn conflict(routes: &Routes, path: &str) -> Option<String> {
              move the accounts with `path` under `[accounts]`, such as `path = \"/accounts\"`"
         ));
     }
-    let own = WELL_KNOWN.into_iter().find(|own| routes.named_by(own).is_some())?;
+    let own =
+        WELL_KNOWN.into_iter().filter(|_| reserved.has_tokens).find(|own| routes.named_by(own).is_some())?;
     Some(format!(
         "the app has `{own}` itself, where the accounts say how their tokens are verified\n\
          take the route out of the app, or `[accounts]` out of the configuration"
@@ -34,6 +54,7 @@ mod tests {
 
     #[test]
     fn a_route_below_the_path_of_the_accounts_is_named() {
+        let reserved = Reserved { path: "/auth".to_owned(), has_tokens: true };
         let check = |paths: &[&str], expected: Option<&str>| {
             let paths: Map<_, _> = paths
                 .iter()
@@ -41,7 +62,7 @@ mod tests {
                 .collect();
             let document = json!({ "openapi": "3.1.0", "info": { "title": "O" }, "paths": paths });
             let contract = Contract::compile(&document::read(&document.to_string()).unwrap()).0;
-            let why = conflict(contract.routes(), "/auth");
+            let why = conflict(contract.routes(), &reserved);
             match expected {
                 Some(named) => assert!(why.as_deref().is_some_and(|why| why.contains(named)), "{why:?}"),
                 None => assert_eq!(why, None),

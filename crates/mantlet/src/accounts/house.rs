@@ -9,30 +9,40 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use jiff::Timestamp;
 use mantlet_accounts::Fault;
-use mantlet_contract::document;
 use mantlet_controls::{
-    accounts::{self, Caller, Callers, Credential, Policy, Verdict},
-    call::{Attribute, Origin, Principal},
+    Scheme,
+    accounts::{self, Caller, Callers, Credential, Followed, Policy, Verdict},
+    audit::Sink,
     operation::Contract,
 };
-use mantlet_gateway::house::{Answer, Asked, House};
-use mantlet_sign_in::{Settings, SignIn};
-use serde_json::{Value, json};
+use mantlet_gateway::{
+    audit_log::AuditLog,
+    house::{Answer, Asked, House},
+};
+use mantlet_sign_in::Settings;
+use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{Notify, Semaphore},
 };
 
 use super::{
-    conflict::WELL_KNOWN,
-    described, events, mail,
+    conflict::Reserved,
+    described, events,
+    followed::{Session, Trail},
+    mail,
     memory::{Memory, digest},
-    open::{Trouble, open},
+    open::Trouble,
+    opened::{Opened, Plan, began_at_provider, of_account},
+    told::Told,
 };
-use crate::{config::AccountsConfig, say::say};
+use crate::{
+    config::{AccountsConfig, Config, LoginConfig},
+    say::say,
+};
 
 /// Threads of the runtime. They wait for the database; passwords have threads of their own.
 const THREADS: usize = 2;
@@ -52,6 +62,7 @@ pub(crate) struct Accounts {
     inner: Arc<Inner>,
     /// Ended by [`finish`](Self::finish).
     runtime: Runtime,
+    login: LoginConfig,
 }
 
 /// The same, as the gate has it.
@@ -63,35 +74,32 @@ struct Door {
 
 #[derive(Debug)]
 struct Inner {
-    config: AccountsConfig,
+    plan: Plan,
     folder: PathBuf,
-    settings: Settings,
-    /// Where the cookie is.
-    cookie: &'static str,
+    reserved: Reserved,
     login: String,
     token: String,
     /// Not there until the database could be opened.
     opened: OnceLock<Opened>,
     turns: Semaphore,
-    memory: Memory,
+    memory: Arc<Memory>,
+    /// What happens at providers without a request is recorded here; none if actions are not recorded.
+    log: Option<AuditLog>,
     /// A mail may wait.
     mail: Notify,
     /// Mails are sent no more.
     end: Notify,
+    /// What the operator was told of providers last.
+    told: Arc<Told>,
     /// The last document of the app, for which policy, and what it became.
     described: Mutex<Option<(Bytes, u64, Bytes)>>,
 }
 
-#[derive(Debug)]
-struct Opened {
-    sign_in: SignIn,
-    contract: Option<Arc<Contract>>,
-}
-
 impl Accounts {
     /// Opens the accounts, or goes on without their database until it answers, if that is a server.
-    pub(crate) fn start(config: &AccountsConfig, folder: PathBuf) -> Result<Self, String> {
+    pub(crate) fn start(whole: &Config, log: Option<AuditLog>) -> Result<Self, String> {
         let failed = |error: io::Error| format!("the accounts cannot be opened: {error}");
+        let (config, login) = (&whole.accounts, &whole.login);
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("accounts").enable_all().build();
         let runtime = runtime.map_err(failed)?;
@@ -101,20 +109,24 @@ impl Accounts {
             home: config.home.clone(),
             registration: config.registration,
             style: config.style_sheet()?,
+            others: Vec::new(),
         };
-        let sender = config.sender()?;
+        let has_passwords = config.has_passwords(login);
+        let sender = if has_passwords { config.sender()? } else { None };
+        let plan = Plan { config: config.clone(), has_passwords, logins: login.read()?, settings };
         let inner = Arc::new(Inner {
-            config: config.clone(),
-            folder,
-            cookie: if config.url.starts_with("https:") { "__Host-session" } else { "session" },
+            plan,
+            folder: whole.state_folder.clone(),
+            reserved: Reserved { path: config.path.clone(), has_tokens: has_passwords },
             login: format!("{}/login", config.path),
             token: format!("{}/token", config.path),
-            settings,
             opened: OnceLock::new(),
             turns: Semaphore::new(LOOK_UPS),
-            memory: Memory::default(),
+            memory: Arc::default(),
+            log,
             mail: Notify::new(),
             end: Notify::new(),
+            told: Arc::default(),
             described: Mutex::default(),
         });
         match runtime.block_on(inner.open()) {
@@ -136,11 +148,12 @@ impl Accounts {
                 let inner = Arc::clone(&inner);
                 runtime.spawn(async move { inner.send_mails(&sender).await });
             }
-            None => say(
+            None if has_passwords => say(
                 "note: `mail` under `[accounts]` is empty: mails wait in the database, so no address can be verified",
             ),
+            None => {}
         }
-        Ok(Self { inner, runtime })
+        Ok(Self { inner, runtime, login: login.clone() })
     }
 
     /// For the gate.
@@ -150,34 +163,43 @@ impl Accounts {
     }
 
     /// The settings with which they were opened.
-    pub(crate) fn config(&self) -> &AccountsConfig {
-        &self.inner.config
+    pub(crate) fn config(&self) -> (AccountsConfig, LoginConfig) {
+        (self.inner.plan.config.clone(), self.login.clone())
+    }
+
+    /// The paths that the app may not have.
+    pub(crate) fn reserved(&self) -> Reserved {
+        self.inner.reserved.clone()
     }
 
     /// Ends the connections to the database, after the gate has ended.
     pub(crate) fn finish(self) {
         self.inner.end.notify_one();
         if let Some(opened) = self.inner.opened.get() {
-            let closing = opened.sign_in.accounts().close_store();
             // A server that does not answer is not waited for.
-            let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, closing).await });
+            let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, opened.close()).await });
         }
         self.runtime.shutdown_timeout(FIRST_PAUSE);
     }
 }
 
 impl Inner {
-    fn owns(&self, path: &str) -> bool {
-        let below = path.strip_prefix(self.settings.path.as_str());
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || WELL_KNOWN.contains(&path)
-    }
-
     async fn open(&self) -> Result<(), Trouble> {
-        let accounts = open(&self.config, &self.folder).await?;
-        let sign_in = SignIn::new(accounts, self.settings.clone());
-        let contract = contract_of(&sign_in.document()).map_err(Trouble::Broken)?;
+        let (memory, told, log) = (Arc::clone(&self.memory), Arc::clone(&self.told), self.log.clone());
+        let watcher = move |event: mantlet_providers::Event| {
+            if events::ends_sessions(event.what) {
+                memory.end(events::subject_of(&event));
+            }
+            if let Some(news) = events::news(&event) {
+                told.tell(news);
+            }
+            if let (Some(log), Some(record)) = (&log, events::of_background(&event, Timestamp::now())) {
+                log.record(record);
+            }
+        };
+        let opened = Opened::open(&self.plan, &self.folder, watcher).await?;
         // Only one task opens.
-        let _ = self.opened.set(Opened { sign_in, contract: Some(Arc::new(contract)) });
+        let _ = self.opened.set(opened);
         Ok(())
     }
 
@@ -205,7 +227,7 @@ impl Inner {
         loop {
             tokio::time::sleep(MAINTAIN).await;
             if let Some(opened) = self.opened.get()
-                && let Err(fault) = opened.sign_in.accounts().maintain(Timestamp::now()).await
+                && let Err(fault) = opened.maintain(Timestamp::now()).await
             {
                 say(format!("note: what has ended could not be forgotten: {fault}"));
             }
@@ -220,65 +242,54 @@ impl Inner {
                 None => tokio::time::sleep(FIRST_PAUSE).await,
             }
         };
-        let told = mail::Told::default();
-        let tell = |outcome| told.tell(&outcome);
-        let accounts = opened.sign_in.accounts();
+        let Some(sign_in) = &opened.passwords else { return };
+        let told = Told::default();
+        let tell = |outcome| told.tell(mail::text(&outcome));
+        let accounts = sign_in.accounts();
         mantlet_mail::run(accounts, sender, &self.mail, Timestamp::now, tell, self.end.notified()).await;
     }
 
-    /// Whose a credential is.
-    async fn look(&self, credential: &Credential) -> Result<Option<mantlet_sign_in::Caller>, Fault> {
-        let Some(opened) = self.opened.get() else { return Err(Fault::Failed("opening the database")) };
-        let (sign_in, now) = (&opened.sign_in, Timestamp::now());
-        match credential {
-            Credential::Cookie(value) => sign_in.caller_of_cookie(now, value).await,
-            Credential::Token(value) => sign_in.caller_of_token(now, value.expose()).await,
-        }
-    }
-
     async fn judge(&self, credential: &Credential) -> Verdict {
+        let Some(opened) = self.opened.get() else { return Verdict::Unknown };
         let looked = async {
+            if began_at_provider(credential) {
+                // Without a turn: a provider that is slow holds up its own sessions alone.
+                return Some(opened.look_at_provider(credential).await);
+            }
             let _turn = self.turns.acquire().await.ok()?;
-            self.look(credential).await.ok()
+            let found = opened.look(credential).await.ok()?;
+            let known = |caller| Verdict::Good(Arc::new(of_account(&self.plan.config.url, caller)));
+            Some(found.map_or(Verdict::Bad, known))
         };
-        match tokio::time::timeout(PATIENCE, looked).await {
-            Ok(Some(Some(caller))) => Verdict::Good(Arc::new(self.caller(caller))),
-            Ok(Some(None)) => Verdict::Bad,
-            Ok(None) | Err(_) => Verdict::Unknown,
-        }
-    }
-
-    /// What the gate knows of a caller.
-    fn caller(&self, caller: mantlet_sign_in::Caller) -> Caller {
-        let session = events::number_of(&caller.session.id);
-        let attribute =
-            |name: &str, value: Value| Attribute { name: name.into(), value, origin: Origin::Claim };
-        let attributes = vec![
-            attribute("email", caller.address.into()),
-            attribute("email_verified", caller.is_verified.into()),
-            attribute("scope", caller.scope.into()),
-            attribute("sid", caller.session.id.as_str().into()),
-            attribute("factors", caller.session.factors.into()),
-        ];
-        let (issuer, subject) = (self.config.url.as_str().into(), caller.account.as_str().into());
-        let expires = Some(caller.expires.as_second());
-        let principal = Principal { issuer, subject, is_of_app: false, attributes, expires };
-        Caller { principal: Arc::new(principal), session }
+        tokio::time::timeout(PATIENCE, looked).await.ok().flatten().unwrap_or(Verdict::Unknown)
     }
 
     async fn answer(&self, door: &Door, asked: Asked) -> Answer {
         let Some(opened) = self.opened.get() else { return unavailable() };
-        let Asked { request, client } = asked;
-        let session = match accounts::credential_of(door, request.headers()) {
+        let config = &self.plan.config;
+        let origin = if config.url.is_empty() { asked.origin.clone() } else { config.url.clone() };
+        let asked = match opened.at_provider(config, Asked { origin, ..asked }).await {
+            Ok(Ok(answer)) => return self.tell(answer),
+            Ok(Err(asked)) => asked,
+            Err(_) => return unavailable(),
+        };
+        let Asked { request, client, origin } = asked;
+        if request.method() == Method::GET && request.uri().path().trim_end_matches('/') == config.path {
+            let account = format!("{}/account", config.path);
+            return see_other(if opened.passwords.is_some() { &account } else { &config.home });
+        }
+        let Some(sign_in) = &opened.passwords else { return not_found() };
+        let scheme = if origin.starts_with("https:") { Scheme::Https } else { Scheme::Http };
+        let session = match accounts::credential_of(door, scheme, request.headers()) {
             None => None,
             // Anew, and not as it was a moment ago: what is done here counts for long.
-            Some(credential) => match self.look(&credential).await {
+            Some(credential) => match opened.look(&credential).await {
                 Ok(caller) => caller.map(|caller| caller.session),
                 Err(_) => return unavailable(),
             },
         };
-        let asked = mantlet_sign_in::Asked { request, client, origin: self.config.url.clone(), session };
-        let answer = opened.sign_in.answer(Timestamp::now(), asked).await;
+        let asked = mantlet_sign_in::Asked { request, client, origin, session };
+        let answer = sign_in.answer(Timestamp::now(), asked).await;
         if answer.event.is_some() {
             self.mail.notify_one();
         }
@@ -287,15 +298,30 @@ impl Inner {
         }
         Answer { response: answer.response, event: answer.event.as_ref().map(events::of) }
     }
+
+    /// The answer of a provider's room, after what it has changed here.
+    fn tell(&self, answer: mantlet_providers::Answer) -> Answer {
+        let mantlet_providers::Answer { response, event } = answer;
+        if let Some(event) = &event {
+            if events::ends_sessions(event.what) {
+                self.memory.end(events::subject_of(event));
+            }
+            if let Some(news) = events::news(event) {
+                self.told.tell(news);
+            }
+        }
+        Answer { response, event: event.as_ref().map(events::of_provider) }
+    }
 }
 
 impl Callers for Door {
-    fn issuer(&self) -> &str {
-        &self.inner.config.url
+    fn issuer(&self) -> Option<&str> {
+        self.inner.plan.has_passwords.then_some(&*self.inner.plan.config.url)
     }
 
-    fn cookie(&self) -> &str {
-        self.inner.cookie
+    fn cookie(&self, scheme: Scheme) -> &str {
+        let origin = if scheme == Scheme::Https { "https:" } else { "http:" };
+        self.inner.plan.config.cookie(origin)
     }
 
     fn login(&self) -> &str {
@@ -303,7 +329,7 @@ impl Callers for Door {
     }
 
     fn owns(&self, path: &str) -> bool {
-        self.inner.owns(path)
+        self.inner.reserved.has(path)
     }
 
     fn contract(&self) -> Option<&Arc<Contract>> {
@@ -312,6 +338,10 @@ impl Callers for Door {
 
     fn known(&self, credential: &Credential) -> Option<Verdict> {
         self.inner.memory.recall(&digest(credential), Instant::now()).map(Verdict::Good)
+    }
+
+    fn follow(&self, caller: &Arc<Caller>) -> Arc<dyn Followed> {
+        Arc::new(Session::new(Path { door: self.clone(), caller: Arc::clone(caller) }))
     }
 
     fn forget(&self, account: Option<&str>) {
@@ -333,6 +363,28 @@ impl Callers for Door {
     }
 }
 
+/// Where a session is looked up.
+struct Path {
+    door: Door,
+    caller: Arc<Caller>,
+}
+
+impl Trail for Path {
+    fn number(&self) -> u64 {
+        self.door.inner.memory.number_of(&self.caller.principal.subject)
+    }
+
+    fn look_up(&self, tell: impl FnOnce(Result<bool, Fault>) + Send + 'static) {
+        let (inner, caller) = (Arc::clone(&self.door.inner), Arc::clone(&self.caller));
+        self.door.runtime.spawn(async move {
+            tell(match inner.opened.get() {
+                Some(opened) => opened.goes_on(&inner.plan.config, &caller).await,
+                None => Err(Fault::Failed("opening the database")),
+            });
+        });
+    }
+}
+
 impl House for Door {
     fn answer(&self, asked: Asked) -> BoxFuture<'static, Answer> {
         let door = self.clone();
@@ -342,6 +394,9 @@ impl House for Door {
     }
 
     fn describe(&self, document: &Bytes, public: &Policy) -> Bytes {
+        if !self.inner.plan.has_passwords {
+            return document.clone();
+        }
         let mut kept = self.inner.described.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, number, described)) = &*kept
             && *number == public.number()
@@ -357,19 +412,33 @@ impl House for Door {
     }
 }
 
-/// The operations of the accounts, from their own document.
-fn contract_of(document: &Value) -> Result<Contract, String> {
-    let model = document::read(&document.to_string()).map_err(|error| error.to_string())?;
-    Ok(Contract::compile(&model).0)
-}
-
 /// The database does not answer, or a defect of ours.
 fn unavailable() -> Answer {
-    let body = json!({ "detail": "Accounts cannot be looked up at the moment; try again shortly" });
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    let detail = "Accounts cannot be looked up at the moment; try again shortly";
+    let mut answer = said(StatusCode::SERVICE_UNAVAILABLE, detail);
+    answer.response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    answer
+}
+
+fn not_found() -> Answer {
+    said(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// An answer in FastAPI's shape.
+fn said(status: StatusCode, detail: &str) -> Answer {
+    let mut response = Response::new(Bytes::from(json!({ "detail": detail }).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Answer { response, event: None }
+}
+
+/// Leads to another page of this site.
+fn see_other(path: &str) -> Answer {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    // A path of the configuration, which was checked.
+    if let Ok(location) = HeaderValue::try_from(path) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
     Answer { response, event: None }
 }

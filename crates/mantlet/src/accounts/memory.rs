@@ -105,6 +105,11 @@ impl Memory {
         self.all.fetch_add(1, SeqCst);
     }
 
+    /// Counts the ends that concern an account.
+    pub(super) fn number_of(&self, account: &str) -> u64 {
+        self.number(self.group(account))
+    }
+
     fn group(&self, account: &str) -> usize {
         usize::try_from(self.hasher.hash_one(account) % GROUPS as u64).unwrap_or_default()
     }
@@ -134,7 +139,7 @@ mod tests {
         let (issuer, subject) = ("https://orchard.example".into(), account.into());
         let principal =
             Principal { issuer, subject, is_of_app: false, attributes: Vec::new(), expires: None };
-        Arc::new(Caller { principal: Arc::new(principal), session: 1 })
+        Arc::new(Caller { principal: Arc::new(principal), session: 1, id: "1".into() })
     }
 
     #[test]

@@ -3,9 +3,16 @@
 mod conflict;
 mod described;
 mod events;
+mod followed;
 mod house;
 mod mail;
 mod memory;
 mod open;
+mod opened;
+mod told;
 
-pub(crate) use self::{conflict::conflict, house::Accounts, open::open};
+pub(crate) use self::{
+    conflict::{Reserved, conflict},
+    house::Accounts,
+    open::open,
+};

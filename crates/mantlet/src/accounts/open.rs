@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use mantlet_accounts::{
     Accounts, Fault,
     passwords::{Cost, Passwords},
+    provider_sessions::ProviderSessions,
 };
 
 use crate::config::AccountsConfig;
@@ -36,9 +37,23 @@ pub(crate) async fn open(config: &AccountsConfig, folder: &Path) -> Result<Accou
     let passwords = Passwords::start(Cost::default(), config.passwords(), lists);
     let passwords = passwords.map_err(|fault| Trouble::Broken(fault.to_string()))?;
     let opened = Accounts::open(&database, keys, passwords, config.settings(), Timestamp::now()).await;
-    opened.map_err(|fault| match fault {
-        // A file is there or is not; a server may come back.
+    opened.map_err(|fault| trouble(config, &fault))
+}
+
+/// Opens the sessions of providers, where there are no accounts.
+pub(super) async fn open_sessions(
+    config: &AccountsConfig,
+    folder: &Path,
+) -> Result<ProviderSessions, Trouble> {
+    let database = config.open_database(folder).map_err(Trouble::Broken)?;
+    let keys = config.sealing_keys(folder).map_err(Trouble::Broken)?;
+    ProviderSessions::open(&database, keys).await.map_err(|fault| trouble(config, &fault))
+}
+
+/// A file is there or is not; a server may come back.
+fn trouble(config: &AccountsConfig, fault: &Fault) -> Trouble {
+    match fault {
         Fault::Storage(_) if !config.database.is_empty() => Trouble::Away(fault.to_string()),
         other => Trouble::Broken(other.to_string()),
-    })
+    }
 }

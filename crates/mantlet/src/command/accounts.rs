@@ -61,11 +61,14 @@ struct Desk<'c> {
 
 impl<'c> Desk<'c> {
     fn open(config: &'c Config, file: Option<&'c Path>, makes: bool) -> Result<Self, Failure> {
-        if !config.accounts.is_wanted() {
-            return Err(Failure::usage(
+        if !config.accounts.has_passwords(&config.login) {
+            return Err(Failure::usage(if config.login.is_empty() {
                 "the configuration has no accounts\n\
-                 write `[accounts]` with `url = \"https://…\"`, or name the configuration with `--config`",
-            ));
+                 write `[accounts]` with `url = \"https://…\"`, or name the configuration with `--config`"
+            } else {
+                "callers log in at a provider, which has their accounts: there are none here\n\
+                 write `passwords = true` and `url` under `[accounts]` to have both"
+            }));
         }
         let folder = &config.state_folder;
         if config.accounts.database.is_empty() && !makes && !folder.exists() {

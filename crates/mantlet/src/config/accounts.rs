@@ -14,7 +14,10 @@ use mantlet_controls::config::{Mistake, units::Span};
 use mantlet_mail::{Sender, Site, Templates, Transport};
 use serde::{Deserialize, Serialize};
 
-use super::reference::{REMEDY, Reference, secret};
+use super::{
+    login,
+    reference::{REMEDY, Reference, secret},
+};
 
 /// The database of SQLite, in the state folder.
 const DATABASE: &str = "accounts.db";
@@ -33,8 +36,11 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// Where the site is for its users, such as `https://orchard.example`. Default empty: there are no accounts.
+    /// Where the site is for its users, such as `https://orchard.example`. Default empty: there are no accounts, and providers
+    /// of `[login]` lead back to where a request has asked.
     pub(crate) url: String,
+    /// Accounts have passwords here. Default: yes, unless there are providers under `[login]`.
+    pub(crate) passwords: Option<bool>,
     /// The path below which pages and API are. Default `/auth`.
     pub(crate) path: String,
     /// The name of the app, as pages and mails say it. Default: the host of `url`.
@@ -80,6 +86,7 @@ impl Default for Config {
         let (policy, limits) = (Policy::default(), Limits::default());
         Self {
             url: String::new(),
+            passwords: None,
             path: "/auth".into(),
             name: String::new(),
             home: "/".into(),
@@ -104,9 +111,20 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether there are accounts.
-    pub(crate) const fn is_wanted(&self) -> bool {
-        !self.url.is_empty()
+    /// Whether there are accounts with passwords.
+    pub(crate) fn has_passwords(&self, login: &login::Config) -> bool {
+        !self.url.is_empty() && self.passwords.unwrap_or_else(|| login.is_empty())
+    }
+
+    /// Whether somebody can log in: with a password, or at a provider.
+    pub(crate) fn is_wanted(&self, login: &login::Config) -> bool {
+        self.has_passwords(login) || !login.is_empty()
+    }
+
+    /// The name of the session's cookie for a site at this address. Browsers take the prefix over HTTPS alone.
+    pub(crate) fn cookie(&self, origin: &str) -> &'static str {
+        let origin = if self.url.is_empty() { origin } else { &self.url };
+        if origin.starts_with("http:") { "session" } else { "__Host-session" }
     }
 
     /// What the pipeline has to know.
@@ -115,14 +133,14 @@ impl Config {
     }
 
     /// What is wrong with it.
-    pub(super) fn check(&self) -> Vec<Mistake> {
+    pub(super) fn check(&self, login: &login::Config) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         let mut add = |key: &str, message: String, help: &str| {
             mistakes.push(Mistake::new(format!("accounts.{key}"), message).help(help));
         };
-        if !self.is_wanted() {
-            let default = Self::default();
-            if *self != default {
+        let needs_url = login.is_empty() || self.passwords == Some(true);
+        if self.url.is_empty() && needs_url {
+            if *self != Self::default() {
                 add(
                     "url",
                     "is missing, so there are no accounts".to_owned(),
@@ -131,7 +149,18 @@ impl Config {
             }
             return mistakes;
         }
-        if let Err(why) = host_of(&self.url) {
+        if !self.has_passwords(login) && *self != self.without_passwords() {
+            add(
+                "passwords",
+                "is off, and some keys of `[accounts]` are for accounts with passwords alone".to_owned(),
+                "beside `[login]`, write `passwords = true` to have both; or leave these keys out: `mail` and what \
+                 begins with it, `registration`, `access-token`, `idle`, `absolute`, `blocklist` and what begins \
+                 with `password-`",
+            );
+        }
+        if !self.url.is_empty()
+            && let Err(why) = host_of(&self.url)
+        {
             add("url", why, "write `https://HOST`; on this machine `http://localhost:PORT` will do");
         }
         if !is_path(&self.path) || self.path.ends_with('/') {
@@ -191,9 +220,26 @@ impl Config {
         mistakes
     }
 
+    /// What of it is for logins at providers, too.
+    fn without_passwords(&self) -> Self {
+        Self {
+            url: self.url.clone(),
+            passwords: self.passwords,
+            path: self.path.clone(),
+            name: self.name.clone(),
+            home: self.home.clone(),
+            public: self.public.clone(),
+            public_docs: self.public_docs,
+            database: self.database.clone(),
+            key: self.key.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The name of the app.
     pub(crate) fn app(&self) -> String {
-        if self.name.is_empty() { host_of(&self.url).unwrap_or_default() } else { self.name.clone() }
+        let host = || host_of(&self.url).unwrap_or_else(|_| "this app".to_owned());
+        if self.name.is_empty() { host() } else { self.name.clone() }
     }
 
     /// How accounts behave.
@@ -406,7 +452,7 @@ mod tests {
     }
 
     fn keys(config: &Config) -> Vec<String> {
-        config.check().into_iter().map(|mistake| mistake.key).collect()
+        config.check(&login::Config::default()).into_iter().map(|mistake| mistake.key).collect()
     }
 
     #[test]
@@ -430,6 +476,28 @@ mod tests {
             let expected: &[&str] = if is_good { &[] } else { &["accounts.url"] };
             assert_eq!(keys(&config(url)), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn beside_providers_there_are_passwords_only_if_that_is_written() {
+        #[derive(Deserialize)]
+        struct Whole {
+            login: login::Config,
+        }
+        let whole: Whole =
+            toml::from_str("[login]\nissuer = \"https://id.example\"\nclient-id = \"app\"\n").unwrap();
+        let check = |config: &Config| -> Vec<_> {
+            config.check(&whole.login).into_iter().map(|mistake| mistake.key).collect()
+        };
+        let (plain, none) = (config("https://orchard.example"), login::Config::default());
+        assert!(plain.has_passwords(&none) && !plain.has_passwords(&whole.login));
+        let both = Config { passwords: Some(true), ..plain.clone() };
+        assert!(both.has_passwords(&whole.login));
+        assert_eq!(check(&Config::default()), [""; 0]);
+        assert_eq!(check(&Config { public: vec!["/health".into()], ..Config::default() }), [""; 0]);
+        assert_eq!(check(&Config { registration: false, ..plain }), ["accounts.passwords"]);
+        assert_eq!(check(&Config { registration: false, ..both }), [""; 0]);
+        assert_eq!(check(&Config { passwords: Some(true), ..Config::default() }), ["accounts.url"]);
     }
 
     #[test]
@@ -459,7 +527,7 @@ mod tests {
             (Config { style: "/no/such".into(), ..good.clone() }, "style"),
         ] {
             assert_eq!(keys(&config), [format!("accounts.{key}")]);
-            let shown = format!("{:?}", config.check());
+            let shown = format!("{:?}", config.check(&login::Config::default()));
             assert!(!shown.contains("u:p@"), "{shown}");
         }
     }

@@ -158,7 +158,8 @@ impl Reader {
         findings.extend(loaded.config.app.check());
         findings.extend(loaded.config.audit.check());
         findings.extend(loaded.config.store.read().err());
-        findings.extend(loaded.config.accounts.check());
+        findings.extend(loaded.config.accounts.check(&loaded.config.login));
+        findings.extend(loaded.config.login.check());
         findings.extend(loaded.config.metrics.address().err());
         findings.extend(loaded.config.traces.read(true).err());
         let openapi = &loaded.config.contract.openapi;

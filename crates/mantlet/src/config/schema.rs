@@ -6,7 +6,7 @@ use mantlet_controls::{Deployment, config::Environment, route};
 use mantlet_gateway::{Listen, tls::LoadedTls};
 use serde::{Deserialize, Serialize};
 
-use super::{accounts, admin, app, audit, metrics, secrets, shutdown, store, tls, traces};
+use super::{accounts, admin, app, audit, login, metrics, secrets, shutdown, store, tls, traces};
 
 /// The file's sections: those of the controls, as the library lists them, beside those of the
 /// gateway.
@@ -37,6 +37,8 @@ macro_rules! config {
             pub(crate) traces: traces::Config,
             pub(crate) store: store::Config,
             pub(crate) accounts: accounts::Config,
+            #[serde(skip_serializing_if = "login::Config::is_empty")]
+            pub(crate) login: login::Config,
             pub(crate) secrets: secrets::Config,
             $($(#[$about])* pub(crate) $control: mantlet_controls::$control::Config,)+
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +63,7 @@ macro_rules! config {
                     traces: traces::Config::default(),
                     store: store::Config::default(),
                     accounts: accounts::Config::default(),
+                    login: login::Config::default(),
                     secrets: secrets::Config::default(),
                     $($control: mantlet_controls::$control::Config::default(),)+
                     route: Vec::new(),

@@ -24,7 +24,10 @@ use super::{
     router::is_empty,
     source::Source,
 };
-use crate::{accounts, say::say};
+use crate::{
+    accounts::{self, Reserved},
+    say::say,
+};
 
 /// Pauses between two attempts at what could not be reached.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -52,8 +55,8 @@ pub(crate) struct Keeper {
     hash: Cell<Option<u64>>,
     /// What is kept of how often the app agrees.
     agreement: Option<PathBuf>,
-    /// The path of the accounts, below which the app may have nothing.
-    reserved: Option<String>,
+    /// The paths of the accounts, where the app may have nothing.
+    reserved: Option<Reserved>,
     /// What the first contract has there.
     conflict: RefCell<Option<String>>,
     pub(crate) in_conflict: Notify,
@@ -86,9 +89,9 @@ impl Keeper {
         Self { agreement: Some(file), ..self }
     }
 
-    /// Refuses an app that has routes below this path.
-    pub(crate) fn reserving(self, path: Option<String>) -> Self {
-        Self { reserved: path, ..self }
+    /// Refuses an app that has routes of its own there.
+    pub(crate) fn reserving(self, reserved: Option<Reserved>) -> Self {
+        Self { reserved, ..self }
     }
 
     /// Why the app cannot be run with these accounts, if that has shown.
@@ -105,8 +108,7 @@ impl Keeper {
         self.hash.set(Some(hash));
         let (contract, left) = Contract::compile(&model);
         let contract = contract.identified(hash);
-        if let Some(why) = self.reserved.as_ref().and_then(|path| accounts::conflict(contract.routes(), path))
-        {
+        if let Some(why) = self.reserved.as_ref().and_then(|own| accounts::conflict(contract.routes(), own)) {
             if !self.slot.is_known() {
                 self.conflict.replace(Some(why));
                 self.in_conflict.notify_one();

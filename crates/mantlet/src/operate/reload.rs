@@ -6,7 +6,7 @@ use super::{events::learn, parts::Parts};
 use crate::{
     accounts::Accounts,
     app::AppProcess,
-    config::{AccountsConfig, Checked, summary},
+    config::{AccountsConfig, Checked, Config, summary},
     contract::{EffectCheck, Source},
     say::say,
 };
@@ -44,14 +44,20 @@ pub(super) fn take_secrets(parts: &Parts<'_>) -> bool {
 }
 
 /// Of the accounts only what is public is taken from a configuration that is read again.
-fn say_of_accounts(parts: &Parts<'_>, now: &AccountsConfig) {
-    let started = parts.accounts.map(Accounts::config).cloned().unwrap_or_default();
-    let as_at_start =
-        AccountsConfig { public: started.public.clone(), public_docs: started.public_docs, ..now.clone() };
+fn say_of_accounts(parts: &Parts<'_>, now: &Config) {
+    let (started, login) = parts.accounts.map(Accounts::config).unwrap_or_default();
+    let as_at_start = AccountsConfig {
+        public: started.public.clone(),
+        public_docs: started.public_docs,
+        ..now.accounts.clone()
+    };
     if as_at_start != started {
         say(
             "note: of `[accounts]`, only `public` and `public-docs` are taken; the rest takes effect at the next start",
         );
+    }
+    if now.login != login {
+        say("note: changes to `[login]` take effect at the next start");
     }
 }
 
@@ -77,7 +83,7 @@ fn put(parts: &Parts<'_>, checked: Checked) -> bool {
     if let Ok(Some(store)) = loaded.config.store.read() {
         parts.gate.reload_store(&store);
     }
-    say_of_accounts(parts, &loaded.config.accounts);
+    say_of_accounts(parts, &loaded.config);
     parts.gate.reload(checked.policy);
     if let Some(scrubbing) = parts.app.as_ref().and_then(AppProcess::scrubbing) {
         scrubbing.renew(&loaded.config);

@@ -3,8 +3,8 @@
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use mantlet_controls::{
-    Mode, Scheme, api_keys::ApiKeys, authentication::sessions::Sessions, authorization::AllEvidence,
-    https::Required, operation::ContractHandle,
+    Mode, Scheme, api_keys::ApiKeys, audit::Actions, authentication::sessions::Sessions,
+    authorization::AllEvidence, https::Required, operation::ContractHandle,
 };
 use mantlet_gateway::{
     Address, Gate, Listen, StartError,
@@ -81,7 +81,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let (keys, following) = open_keys(&config.state_folder.join(state::KEYS), reader.kept.get())?;
     let wraps = config.refresh_tokens.mode != Mode::Off;
     let refresh_tokens = open_refresh_tokens(&config.state_folder, wraps)?;
-    let accounts = open_accounts(&config)?;
+    let accounts = open_accounts(&config, &log)?;
     // Without it, a handle would go to the app as it is, and its client would be logged out.
     let needs_contract = wraps && source != Source::None;
     if needs_contract || app.as_ref().is_some_and(AppProcess::tells_its_contract) {
@@ -105,7 +105,7 @@ pub(crate) fn operate(plan: Plan) -> Result<ExitCode, Failure> {
     let contract = reader.kept.get::<ContractHandle>();
     let keeper =
         Keeper::new(contract.clone(), source, asked, Arc::clone(&routes)).recalling(agreement.clone());
-    let keeper = keeper.reserving(accounts.as_ref().map(|accounts| accounts.config().path.clone()));
+    let keeper = keeper.reserving(accounts.as_ref().map(Accounts::reserved));
     keeper.heed(effect);
     let is_found = named.is_some();
     if let Some(found) = named {
@@ -221,12 +221,13 @@ fn open_refresh_tokens(folder: &Path, wraps: bool) -> Result<RefreshFile, Failur
     opened.map_err(|error| Failure::new(format!("cannot start: {error}")))
 }
 
-/// Opens the accounts beside the app, if there are any.
-fn open_accounts(config: &Config) -> Result<Option<Accounts>, Failure> {
-    if !config.accounts.is_wanted() {
+/// Opens the accounts beside the app and the logins at providers, if there are any.
+fn open_accounts(config: &Config, log: &AuditLog) -> Result<Option<Accounts>, Failure> {
+    if !config.accounts.is_wanted(&config.login) {
         return Ok(None);
     }
-    Accounts::start(&config.accounts, config.state_folder.clone()).map(Some).map_err(Failure::new)
+    let log = (config.audit.actions != Actions::Off).then(|| log.clone());
+    Accounts::start(config, log).map(Some).map_err(Failure::new)
 }
 
 fn not_listening(error: StartError, also_listen: Option<&Listen>) -> Failure {

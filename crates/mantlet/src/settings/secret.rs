@@ -6,8 +6,13 @@ const MARKS: [&str; 4] = ["secret", "password", "token", "key"];
 /// Marks of a table all of whose values are secrets, whatever they are called.
 const TABLE_MARKS: [&str; 2] = ["secret", "password"];
 
-/// What rules and quotas count by: a key of another kind.
-const HARMLESS: [[&str; 3]; 2] = [["throttle", "rule", "key"], ["throttle", "quota", "key"]];
+/// What rules and quotas count by, a time and a switch: no secrets, whatever they are called.
+const HARMLESS: [&[&str]; 4] = [
+    &["throttle", "rule", "key"],
+    &["throttle", "quota", "key"],
+    &["accounts", "access-token"],
+    &["accounts", "passwords"],
+];
 
 /// What a reference to a secret may begin with.
 pub(crate) const SCHEMES: [&str; 6] = ["env", "file", "cred", "cmd", "vault", "aws-sm"];

@@ -36,7 +36,7 @@ fn what_it_does_not_take_it_says() {
     let _gateway = serve().state(state.path()).config("[throttle.ban]\nmode = \"enforce\"\n").start();
     let socket = state.path().join("admin.sock");
     for (request, status, says) in [
-        ("GET /", 404, "use `/agreement`, `/bans`"),
+        ("GET /", 404, "`/agreement`, `/bans`"),
         ("GET /bans/", 405, "accepts DELETE"),
         ("PUT /bans", 405, "accepts GET, DELETE"),
         ("GET /bans/203.0.113.7", 405, "accepts DELETE"),

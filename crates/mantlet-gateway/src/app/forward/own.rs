@@ -31,7 +31,10 @@ impl Forward<'_> {
     ) -> Result<Response<AppResponseBody>, Refusal> {
         let body = whole(body).await?;
         let _presence = pipeline::enter(self.policy, self.audit, call)?;
-        let asked = Asked { request: Request::from_parts(parts, body), client: call.client.address };
+        let origin =
+            format!("{}://{}", call.client.scheme.as_str(), call.host.asked().unwrap_or("localhost"));
+        let (request, client) = (Request::from_parts(parts, body), call.client.address);
+        let asked = Asked { request, client, origin };
         let answered = tokio::time::timeout(PATIENCE, house.answer(asked)).await;
         let Ok(answer) = answered else {
             return Err(Refusal::retry(Reason::AccountsUnavailable, RETRY));

@@ -73,7 +73,8 @@ impl Provider {
 
     /// Starts it again on the same port, with its keys, tokens and sessions.
     pub(crate) fn restart(&self) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc/provider.mjs");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../mantlet-providers/tests/oidc/provider.mjs");
         let mut process = Command::new(provided("MANTLET_TEST_NODE"))
             .arg(script)
             .arg(provided("MANTLET_TEST_OIDC_PROVIDER"))

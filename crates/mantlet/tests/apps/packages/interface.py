@@ -1,6 +1,7 @@
 """gradio: functions with an interface in the browser, called over HTTP, with a queue and events."""
 
 import os
+import time
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
@@ -22,6 +23,12 @@ def measure(file: str) -> int:
         return len(opened.read())
 
 
+def hold(file: str) -> str:
+    while not os.path.exists(file):
+        time.sleep(0.01)
+    return "held"
+
+
 def fail(text: str) -> str:
     raise gr.Error(f"not {text}")
 
@@ -30,6 +37,7 @@ with gr.Blocks() as blocks:
     gr.Interface(greet, ["text", "number"], "text", api_name="greet")
     gr.Interface(count, "number", "number", api_name="count")
     gr.Interface(measure, gr.File(), "number", api_name="measure")
+    gr.Interface(hold, "text", "text", api_name="hold")
     gr.Interface(fail, "text", "text", api_name="fail")
 
 app = gr.mount_gradio_app(FastAPI(), blocks, path="/")

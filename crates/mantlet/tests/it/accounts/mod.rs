@@ -7,4 +7,6 @@ mod described;
 mod logins;
 mod needed;
 mod pages;
+mod providers;
 mod site;
+mod streams;

@@ -146,6 +146,14 @@ impl Browser {
         self.ask("Input.insertText", &json!({"text": text}));
     }
 
+    /// The cookies of the page, those that no script can read included: names and values.
+    pub(crate) fn cookies(&mut self) -> Vec<(String, String)> {
+        let answer = self.ask("Network.getCookies", &json!({}));
+        let cookies = answer["result"]["cookies"].as_array().expect("cookies").iter();
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        cookies.map(|cookie| (text(&cookie["name"]), text(&cookie["value"]))).collect()
+    }
+
     /// Waits until a script has the value `true`.
     pub(crate) fn wait_until(&mut self, script: &str) {
         eventually(&format!("`{script}` in the page"), || {

@@ -13,6 +13,9 @@ pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod load;
 pub(crate) mod oidc;
+#[path = "../../../../mantlet-providers/tests/it/kit/provider.rs"]
+#[expect(dead_code, reason = "the tests of the providers themselves need more of it")]
+pub(crate) mod openid;
 pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod raw;
