@@ -91,6 +91,7 @@ pub mod audit;
 pub mod call;
 mod identity;
 pub mod operation;
+pub mod proof_of_work;
 pub mod refusal;
 mod selection;
 

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["message", "token"],
     &["operation"],
     &["call"],
-    &["account", "identity", "refusal", "selection"],
+    &["account", "identity", "proof_of_work", "refusal", "selection"],
     &["audit"],
     &["accounts", "wire"],
     &["route"],

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use mantlet_controls::{
     Policy, accounts::Callers, authentication::sessions::Keeper, dpop::SeenByAll, issuer::Client,
-    refresh_tokens, throttle::Store,
+    proof_of_work::SpentByAll, refresh_tokens, throttle::Store,
 };
 
 use crate::{
@@ -75,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) proofs: Option<Arc<dyn SeenByAll>>,
+    pub(crate) answers: Option<Arc<dyn SpentByAll>>,
     pub(crate) password: Option<Arc<dyn NewPassword>>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) issuer_client: Arc<dyn Client>,
@@ -130,6 +131,7 @@ impl Shared {
             policy: ArcSwap::from_pointee(policy),
             tls,
             audit,
+            answers: store.as_ref().map(|store| Arc::clone(&store.answers)),
             proofs: store.as_ref().map(|store| Arc::clone(&store.proofs)),
             password: store.as_ref().map(|store| Arc::clone(&store.password)),
             store: store.map(|store| store.counters),

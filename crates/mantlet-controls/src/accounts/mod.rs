@@ -19,7 +19,7 @@
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     Call, Mode, Reason, Refusal, Scheme,
@@ -27,7 +27,7 @@ use crate::{
     call::{Known, Spellings},
     config::{Mistake, Secret},
     identity::{Epoch, access_token_text},
-    message::cookie,
+    message::{cookie, is_navigation},
     operation::Contract,
     refusal::remedy,
     selection::{Selection, Target},
@@ -268,15 +268,6 @@ pub(crate) fn login_of(
         login.to_owned()
     };
     location.parse().ok()
-}
-
-fn is_navigation(headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => headers.get_all(header::ACCEPT).iter().any(|accept| {
-            memchr::memmem::find(&accept.as_bytes().to_ascii_lowercase(), b"text/html").is_some()
-        }),
-    }
 }
 
 /// Browsers read `//host`, and `/\host` alike, as an address of another site.

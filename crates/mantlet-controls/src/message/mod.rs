@@ -23,5 +23,18 @@ pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub(crate) use rewritten::{Rewrite, Rewritten};
 
+use http::{HeaderMap, header};
+
+/// Whether a browser will show the response to a person as a page.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    match headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        // Over plain HTTP browsers do not say so.
+        None => headers.get_all(header::ACCEPT).iter().any(|accept| {
+            memchr::memmem::find(&accept.as_bytes().to_ascii_lowercase(), b"text/html").is_some()
+        }),
+    }
+}
+
 /// The method of the request that the wire puts in the place of one it could not accept. A client that sends it is refused.
 pub const REFUSED_METHOD: &str = "MANTLET-REFUSED";

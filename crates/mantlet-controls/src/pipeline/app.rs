@@ -8,7 +8,8 @@ use http_body::Body;
 
 use crate::{
     Call, Reason, Refusal, RequestBody, accounts::Callers, authentication::sessions::Keeper,
-    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client, refresh_tokens, throttle,
+    call::trace::Trace, cors, dpop::SeenByAll, issuer::Client, proof_of_work::SpentByAll, refresh_tokens,
+    throttle,
 };
 
 /// The app behind the pipeline.
@@ -35,6 +36,11 @@ pub trait App<B> {
 
     /// Remembers proofs (DPoP) for several gates, if anything does.
     fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
+        None
+    }
+
+    /// Remembers answers to puzzles for several gates, if anything does.
+    fn answers(&self) -> Option<&Arc<dyn SpentByAll>> {
         None
     }
 

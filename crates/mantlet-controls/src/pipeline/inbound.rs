@@ -195,7 +195,8 @@ where
     // throttle: has this user or account used up a limit? After csrf, so that no foreign page can
     // use up theirs.
     if policy.throttle.has_late(call) {
-        let (verdict, attempt, taken) = Box::pin(policy.throttle.late(call, request, app.store())).await?;
+        let stores = (app.store(), app.answers());
+        let (verdict, attempt, taken) = Box::pin(policy.throttle.late(call, request, stores)).await?;
         (road.due.attempt, road.due.taken) = (attempt.map(Box::new), taken.map(Box::new));
         let faults = road.due.owe(verdict);
         pass(audit, call, faults)?;

@@ -1,5 +1,6 @@
 //! The verdict against a request.
 
+mod challenge;
 pub mod remedy;
 pub mod response;
 pub mod stop;
@@ -10,7 +11,10 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 use mantlet_contract::fault::Fault;
 
-pub use self::words::{LONGEST as LONGEST_WORDS, Said, Words};
+pub use self::{
+    challenge::{Challenge, Page},
+    words::{LONGEST as LONGEST_WORDS, Said, Words},
+};
 use crate::{Mode, Reason};
 
 /// A refused request: the reason, and details beyond it.
@@ -39,6 +43,8 @@ pub struct Refusal {
     pub remedy: Option<Box<str>>,
     /// The app's own answer to a request of this kind, which its clients know.
     pub words: Option<Arc<Words>>,
+    /// A puzzle whose answer lets the request pass.
+    pub challenge: Option<Box<Challenge>>,
 }
 
 impl Refusal {
@@ -80,6 +86,7 @@ impl From<Reason> for Refusal {
             key: None,
             remedy: None,
             words: None,
+            challenge: None,
         }
     }
 }

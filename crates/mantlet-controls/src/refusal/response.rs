@@ -12,7 +12,12 @@ struct Plain<'a> {
     detail: Detail<'a>,
     code: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Challenge<'a>,
 }
+
+/// A puzzle whose answer lets the request pass.
+type Challenge<'a> = Option<&'a serde_json::Value>;
 
 /// A text, or FastAPI's form of errors.
 #[derive(Serialize)]
@@ -33,6 +38,8 @@ struct Problem<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Fault],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Challenge<'a>,
 }
 
 /// RFC 6750 section 3.1: a request without a credential gets no error.
@@ -52,7 +59,12 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     let (content_type, body) = if let Some(body) = own.and_then(|own| own.body.clone()) {
         (None, body)
     } else {
-        let (content_type, body) = self::body(call, reason, &refusal.faults, status);
+        let (content_type, body) = self::body(
+            call,
+            reason,
+            (&refusal.faults, refusal.challenge.as_ref().map(|challenge| &challenge.puzzle)),
+            status,
+        );
         (Some(content_type), body)
     };
     let mut response = Response::new(body);
@@ -70,6 +82,10 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
     if let Some(content_type) = content_type {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
+    if let Some(page) = refusal.challenge.as_ref().and_then(|challenge| challenge.page(headers)) {
+        *response.body_mut() = page;
+    }
+    let headers = response.headers_mut();
     // Several refusals have statuses that caches may keep by themselves (RFC 9110 section 15.1).
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if reason == Reason::MethodForbidden {
@@ -88,15 +104,20 @@ pub fn refuse(call: &Call, refusal: &Refusal) -> Response<Bytes> {
 /// Replaces a response that would reveal the app's internals; the status and all other headers stay
 /// the app's.
 pub(crate) fn hide(call: &Call, status: StatusCode) -> (HeaderValue, Bytes) {
-    body(call, Reason::AppErrorHidden, &[], status)
+    body(call, Reason::AppErrorHidden, (&[], None), status)
 }
 
 /// Replaces a response that could not be examined.
 pub(crate) fn unjudged(call: &Call) -> (HeaderValue, Bytes) {
-    body(call, Reason::ResponseNotJudged, &[], Reason::ResponseNotJudged.status())
+    body(call, Reason::ResponseNotJudged, (&[], None), Reason::ResponseNotJudged.status())
 }
 
-fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (HeaderValue, Bytes) {
+fn body(
+    call: &Call,
+    reason: Reason,
+    (faults, challenge): (&[Fault], Challenge<'_>),
+    status: StatusCode,
+) -> (HeaderValue, Bytes) {
     let (detail, code, request_id) = (reason.detail(), reason.code(), call.request_id.as_str());
     let (content_type, body) = if call.wants_problem {
         let problem = Problem {
@@ -107,6 +128,7 @@ fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (H
             code,
             request_id,
             errors: faults,
+            challenge,
         };
         ("application/problem+json", serde_json::to_vec(&problem))
     } else {
@@ -114,7 +136,7 @@ fn body(call: &Call, reason: Reason, faults: &[Fault], status: StatusCode) -> (H
             [] => Detail::Text(detail),
             faults => Detail::Faults(faults),
         };
-        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id }))
+        ("application/json", serde_json::to_vec(&Plain { detail, code, request_id, challenge }))
     };
     (HeaderValue::from_static(content_type), Bytes::from(body.unwrap_or_default()))
 }

@@ -10,7 +10,7 @@ use crate::throttle::{
         self,
         operations::{OperationConfig, Operations},
     },
-    bans,
+    bans, challenge,
     general::{GeneralRate, REFUSALS_TABLE},
     quotas::QuotaConfig,
     rate::Rate,
@@ -66,6 +66,8 @@ pub struct Config {
     /// sensitive. Default `report`, and `enforce` in strict posture; never more than `sensitive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspected: Option<Mode>,
+    /// What lets the owner of an account log in at once while strangers guess at it.
+    pub challenge: challenge::Config,
     /// Bans: after too many refusals, all requests of an address are refused for a while.
     pub ban: bans::Config,
     /// Traps: paths that no client of the app asks for; a request there leads to a ban at once.
@@ -95,6 +97,7 @@ impl Default for Config {
             concurrent: 0,
             sensitive: Mode::Enforce,
             suspected: None,
+            challenge: challenge::Config::default(),
             ban: bans::Config::default(),
             trap: bans::traps::Config::default(),
             operation: Vec::new(),
@@ -172,8 +175,9 @@ impl RateText {
 impl fmt::Display for RateText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = Span(self.period).to_string();
-        // `1s` is written `s`.
+        // `1s` is written `s`, and `1days` is written `day`.
         let unit = period.strip_prefix('1').filter(|unit| unit.chars().all(char::is_alphabetic));
+        let unit = unit.map(|unit| if unit == "days" { "day" } else { unit });
         write!(f, "{}/{}", self.count, unit.unwrap_or(&period))
     }
 }
@@ -314,7 +318,8 @@ impl Section for Config {
             });
         }
         let (sensitive, report_only) = (self.sensitive, report_only || self.mode == Mode::Report);
-        let base = attempts::Base { memory, keys: self.keys, sensitive, report_only };
+        let (challenge, answered) = self.challenge.check(context, &mut mistakes).unzip();
+        let base = attempts::Base { memory, keys: self.keys, sensitive, report_only, answered };
         let operations = Operations::check(&self.operation, &base, &mut mistakes);
         let quotas = self.check_quotas(memory, report_only, &mut mistakes);
         match (client, exempt) {
@@ -347,6 +352,7 @@ impl Section for Config {
                 attempts: attempts::Memory::new(&base),
                 proven: memory.table("proven", PROVEN),
                 operations,
+                challenge,
             }),
             _ => Err(mistakes),
         }
@@ -358,7 +364,9 @@ fn wrong_name(name: &str) -> Option<String> {
         return Some(format!("`{name}` is not a valid name: use letters, digits, `-`, `_` and `.`"));
     }
     let is_of_attempts = Purpose::ALL.iter().any(|purpose| name.starts_with(purpose.name()))
-        && ["-by-address", "-by-account", "-delays", "-known"].iter().any(|end| name.ends_with(end));
+        && ["-by-address", "-by-account", "-answered", "-delays", "-known"]
+            .iter()
+            .any(|end| name.ends_with(end));
     // They would count together.
     (is_of_attempts || ["client", "recorded", "proven"].contains(&name))
         .then(|| format!("`{name}` is the name of a built-in counter"))

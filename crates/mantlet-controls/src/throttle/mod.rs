@@ -44,6 +44,7 @@
 
 pub mod attempts;
 pub mod bans;
+pub mod challenge;
 mod concurrent;
 mod config;
 mod general;
@@ -90,6 +91,7 @@ pub use self::{
 use crate::{
     Call, Mode, Reason, Refusal, RequestBody, account,
     config::{Clock, Networks},
+    proof_of_work::SpentByAll,
     refusal::{Faults, refuses},
 };
 
@@ -191,6 +193,7 @@ pub struct Policy {
     bans: Option<Bans>,
     traps: Option<Traps>,
     operations: attempts::Operations,
+    challenge: Option<challenge::Challenge>,
 }
 
 /// The findings of a stop.
@@ -278,6 +281,9 @@ struct Shown {
     suspected: Option<Key>,
 }
 
+/// Where several gates count together, and remember answers to puzzles.
+type Stores<'s> = (Option<&'s Arc<dyn Store>>, Option<&'s Arc<dyn SpentByAll>>);
+
 /// A rule that is asked, the mode in which it counts here, and the key.
 type Asked<'p> = (&'p Counter, Mode, Key);
 
@@ -330,7 +336,7 @@ impl Policy {
         &self,
         call: &Call,
         request: &mut Request<RequestBody<B>>,
-        store: Option<&Arc<dyn Store>>,
+        (store, spent): Stores<'_>,
     ) -> Result<(Verdict, Option<Attempt>, Option<QuotaDebt>), Reason>
     where
         B: Body<Data = bytes::Bytes, Error = Reason> + Unpin,
@@ -360,7 +366,10 @@ impl Policy {
             }
             Some(trying) => {
                 let ((), tried) = future::join(of_rules, trying.ask(store)).await;
-                self.tried(&trying, &tried, store, &mut verdict)
+                let asked = (call, request.headers(), spent);
+                let attempt = self.attempt(trying, tried, asked, store, &mut verdict).await;
+                challenge::take_out(call, request.headers_mut());
+                attempt
             }
         };
         // Last: what is refused is not counted.

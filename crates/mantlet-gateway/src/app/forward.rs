@@ -19,7 +19,9 @@ use mantlet_controls::{
     cors::{Own, Silence},
     dpop::SeenByAll,
     issuer::Client,
-    pipeline, refresh_tokens,
+    pipeline,
+    proof_of_work::SpentByAll,
+    refresh_tokens,
     throttle::Store,
 };
 use std::{
@@ -77,6 +79,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) issuers: &'a Arc<dyn Client>,
     pub(crate) sessions: Option<&'a Arc<dyn Keeper>>,
     pub(crate) proofs: Option<&'a Arc<dyn SeenByAll>>,
+    pub(crate) answers: Option<&'a Arc<dyn SpentByAll>>,
     pub(crate) refresh_tokens: &'a Arc<dyn refresh_tokens::Keeper>,
     /// The accounts beside the app, and what answers requests for them.
     pub(crate) accounts: Option<OwnAccounts<'a>>,
@@ -242,6 +245,10 @@ impl App<ClientRequestBody> for &Forward<'_> {
 
     fn proofs(&self) -> Option<&Arc<dyn SeenByAll>> {
         self.proofs
+    }
+
+    fn answers(&self) -> Option<&Arc<dyn SpentByAll>> {
+        self.answers
     }
 
     fn refresh_tokens(&self) -> Option<&Arc<dyn refresh_tokens::Keeper>> {

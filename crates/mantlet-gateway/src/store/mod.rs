@@ -17,6 +17,7 @@ use mantlet_controls::{
     authentication::sessions::Keeper,
     config::Secret,
     dpop::SeenByAll,
+    proof_of_work::SpentByAll,
     refresh_tokens::{Family, FamilyId, NoTurn},
     throttle::Store,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Opened {
     pub(crate) sessions: Arc<dyn Keeper>,
     pub(crate) keys: Arc<dyn SharedKeys>,
     pub(crate) proofs: Arc<dyn SeenByAll>,
+    pub(crate) answers: Arc<dyn SpentByAll>,
     pub(crate) families: Arc<dyn SharedFamilies>,
     pub(crate) password: Arc<dyn NewPassword>,
 }
@@ -112,6 +114,7 @@ impl StoreConfig {
         let of_password = store.clone();
         Ok(Opened {
             proofs: Arc::new(store.clone()),
+            answers: Arc::new(store.clone()),
             counters: Arc::new(store),
             sessions: Arc::new(of_sessions),
             keys: Arc::new(of_keys),

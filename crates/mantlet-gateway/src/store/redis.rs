@@ -5,6 +5,7 @@
 //! within [`StoreConfig::timeout`] is left alone for a while, longer each time. Meanwhile every
 //! rule follows its `fail`. After the pause one request tests whether the store has recovered.
 
+mod answers;
 mod keys;
 mod learning;
 mod proofs;

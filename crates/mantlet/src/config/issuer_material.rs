@@ -1,5 +1,5 @@
-//! The keys and passwords of issuers, the app's own API key, the key of nonces and that of the header
-//! with the caller, read from where they are.
+//! The keys and passwords of issuers, the app's own API key, the keys of nonces, of puzzles and of the
+//! header with the caller, read from where they are.
 
 use std::fs;
 
@@ -9,6 +9,7 @@ use mantlet_controls::{
     config::{Material, Mistake, Secret},
     dpop,
     issuer::Config,
+    throttle,
 };
 
 use std::time::Duration;
@@ -80,6 +81,20 @@ pub(crate) fn read_nonce_key(config: &mut dpop::Config) -> Option<Mistake> {
             None
         }
         Err(message) => Some(Mistake::new("dpop.nonce-key", message).help(REMEDY)),
+    }
+}
+
+/// Reads the key that signs puzzles.
+pub(crate) fn read_challenge_key(config: &mut throttle::challenge::Config) -> Option<Mistake> {
+    if config.key.is_empty() {
+        return None;
+    }
+    match secret(&config.key) {
+        Ok(bytes) => {
+            config.key_material = Some(Material(Secret::new(bytes)));
+            None
+        }
+        Err(message) => Some(Mistake::new("throttle.challenge.key", message).help(REMEDY)),
     }
 }
 

@@ -176,6 +176,7 @@ impl Reader {
         issuer_material::read(&mut controls.issuer, &self.retired, secrets.overlap.0, &mut findings);
         findings.extend(issuer_material::read_upstream_key(&mut controls.api_keys));
         findings.extend(issuer_material::read_nonce_key(&mut controls.dpop));
+        findings.extend(issuer_material::read_challenge_key(&mut controls.throttle.challenge));
         condition_files::read(&mut controls.authorization);
         match issuer_material::read_principal_key(&loaded.config.authentication.principal_key) {
             Ok(Some(_)) if self.is_key_given => {}

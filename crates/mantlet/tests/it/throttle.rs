@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod bans;
+mod challenges;
 mod clock;
 mod operations;
 mod quotas;

@@ -26,6 +26,8 @@ pub(in crate::throttle) struct Charge {
 pub(in crate::throttle) struct NamedAccount {
     /// As it was counted.
     pub(in crate::throttle) account: Key,
+    /// Whose failures a success makes forgotten.
+    pub(in crate::throttle) freed: Key,
     /// The account, for strangers.
     pub(in crate::throttle) stranger: Key,
     /// The account and the address.
@@ -117,9 +119,9 @@ impl Attempt {
                     self.tell(AttemptOutcome::Failed(*account));
                 }
             }
-            (End::Succeeded, [NamedAccount { account, stranger, pair }]) => {
-                self.attempts.succeeded(*account, *stranger, *pair);
-                self.tell(AttemptOutcome::Succeeded { counted: *account, account: *stranger, pair: *pair });
+            (End::Succeeded, [NamedAccount { freed, stranger, pair, .. }]) => {
+                self.attempts.succeeded(*freed, *stranger, *pair);
+                self.tell(AttemptOutcome::Succeeded { counted: *freed, account: *stranger, pair: *pair });
             }
             // Of several, which of them it was is not known: the others may be those of other people.
             (End::Succeeded | End::Unclear, _) => {}

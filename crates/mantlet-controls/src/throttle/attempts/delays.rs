@@ -4,7 +4,7 @@
 //! attempt on an account makes the next one wait, each time twice as long. A lock-out must not
 //! become a weapon: an address from which a client has logged in to the account before is counted
 //! by itself, so that an attacker who guesses from elsewhere cannot keep the owner out. At an
-//! address that is new to the account, the owner has to wait as an attacker has to.
+//! address that is new to the account, the owner solves a puzzle (`challenge`) or waits.
 
 use std::{sync::Arc, time::Duration};
 

@@ -4,35 +4,33 @@ mod attempt;
 mod delays;
 mod listing;
 pub(in crate::throttle) mod operations;
+mod pending;
 
 pub(crate) use self::attempt::{Attempt, has_succeeded};
-pub(in crate::throttle) use self::operations::Operations;
 pub use self::{
     delays::{KNOWN, LONGEST, PLACES, delay_after},
     listing::{EffectiveLimit, SensitiveOperation},
     operations::{OperationConfig, PurposeText},
 };
+pub(in crate::throttle) use self::{operations::Operations, pending::PendingAttempt};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body::Body;
 use mantlet_contract::sensitive::{Evidence, Place, Purpose, Sensitivity};
 
 use crate::throttle::{
     Key, Policy, Shown, Store, Verdict,
-    attempts::{
-        attempt::{Charge, NamedAccount},
-        delays::Attempts,
-    },
+    attempts::{attempt::Charge, delays::Attempts},
     is_undeclared_proxy, key,
     rate::{Decision, Rate, Table},
     rules::Counter,
-    store::{Account, AccountState, AttemptDecision, AttemptRequest, Fail, RateRequest},
-    take_here,
+    store::{AttemptDecision, Fail},
     usage::{Counts, Subject},
 };
 use crate::{
     Call, Mode, Reason, RequestBody, account,
+    proof_of_work::SpentByAll,
     refusal::{refuses, remedy},
 };
 
@@ -89,6 +87,8 @@ pub(in crate::throttle) struct Base<'m> {
     pub(in crate::throttle) sensitive: Mode,
     /// Whether refusals are only recorded.
     pub(in crate::throttle) report_only: bool,
+    /// How many logins of an account may fail with the answer to a puzzle; none where there are no puzzles.
+    pub(in crate::throttle) answered: Option<Rate>,
 }
 
 /// The counters for each purpose.
@@ -101,6 +101,8 @@ pub(in crate::throttle) struct Remembered {
     pub(in crate::throttle) purpose: Purpose,
     by_address: Counted,
     by_account: Option<Counted>,
+    /// In the place of that one, with the answer to a puzzle.
+    by_answered: Option<Counted>,
     attempts: Attempts,
 }
 
@@ -175,10 +177,20 @@ impl Remembered {
             let counter = Counter { name, rate, table, usage, mode, fail: Fail::Local };
             Some(Counted { counter, limit, is_of_section: own.is_some() })
         };
+        let by_account = limits.account.and_then(|limit| counter(&names.by_account, "account", limit));
+        let by_answered = base.answered.filter(|_| purpose == Purpose::Login).zip(by_account.as_ref());
         Some(Self {
             purpose,
             by_address: counter(&names.by_address, "ip", limits.address)?,
-            by_account: limits.account.and_then(|limit| counter(&names.by_account, "account", limit)),
+            by_answered: by_answered.map(|(rate, usual)| {
+                let name = format!("{name}-by-account-answered");
+                let (table, name) = (table(&name), name.into());
+                let limit = Limit { count: rate.count(), period: rate.period(), ..usual.limit };
+                // One for all operations: a second login does not give as many again.
+                let counter = Counter { name, rate, table, ..usual.counter.clone() };
+                Counted { counter, limit, is_of_section: true }
+            }),
+            by_account,
             attempts: Attempts {
                 purpose: name.into(),
                 delays: table(&format!("{name}-delays")),
@@ -205,113 +217,6 @@ pub(in crate::throttle) struct Sensitive<'a> {
     pub(in crate::throttle) each: usize,
     pub(in crate::throttle) mode: Mode,
     pub(in crate::throttle) certainty: Certainty,
-}
-
-/// An attempt that is about to be counted.
-pub(in crate::throttle) struct PendingAttempt<'p> {
-    remembered: &'p Remembered,
-    mode: Mode,
-    certainty: Certainty,
-    /// Which operation it is.
-    operation: Key,
-    template: &'p str,
-    method: &'p str,
-    address: Option<Key>,
-    /// The accounts, for strangers and for those at this address.
-    accounts: Vec<(Key, Key)>,
-    /// Where it is remembered that the operation has answered 401, if it has not yet.
-    unproven: Option<&'p Arc<Table>>,
-}
-
-impl PendingAttempt<'_> {
-    pub(in crate::throttle) async fn ask(&self, store: Option<&Arc<dyn Store>>) -> AttemptDecision {
-        let Some(store) = store else { return self.ask_here() };
-        let by_address = &self.remembered.by_address;
-        let take = |key| RateRequest {
-            rule: &by_address.counter.name,
-            key: by_address.key(self.operation, key),
-            rate: by_address.counter.rate,
-        };
-        let by_account = self.remembered.by_account.as_ref();
-        let accounts = by_account.into_iter().flat_map(|counted| {
-            self.accounts.iter().map(|(stranger, pair)| Account {
-                rule: &counted.counter.name,
-                rate: counted.counter.rate,
-                stranger: *stranger,
-                pair: *pair,
-                counted: [*stranger, *pair].map(|key| counted.key(self.operation, key)),
-            })
-        });
-        let asked = AttemptRequest {
-            purpose: &self.remembered.attempts.purpose,
-            takes: self.address.map(take).into_iter().collect(),
-            accounts: accounts.collect(),
-        };
-        store.attempt(&asked).await.unwrap_or_else(|| self.ask_here())
-    }
-
-    /// Counts on this machine.
-    fn ask_here(&self) -> AttemptDecision {
-        let attempts = &self.remembered.attempts;
-        let accounts = self.accounts.iter().map(|(stranger, pair)| {
-            let is_known = attempts.knows(*stranger, *pair);
-            let delay = attempts.delay(if is_known { *pair } else { *stranger });
-            AccountState { is_known, delay }
-        });
-        let accounts: Vec<_> = accounts.collect();
-        let counters: Vec<_> = self.counters(&accounts).collect();
-        let take =
-            |(counted, key): &(&Counted, Key)| take_here(&counted.counter, counted.key(self.operation, *key));
-        let decisions: Vec<_> = counters.iter().map(take).collect();
-        let tried = AttemptDecision { accounts, decisions };
-        if !tried.passes() {
-            for ((counted, key), decision) in counters.into_iter().zip(&tried.decisions) {
-                if decision.wait.is_none() {
-                    counted.counter.give_back(counted.key(self.operation, key));
-                }
-            }
-        }
-        tried
-    }
-
-    /// The counters in the order in which the store gets them, with their keys.
-    fn counters<'c>(&'c self, known: &[AccountState]) -> impl Iterator<Item = (&'c Counted, Key)> {
-        let of_address = self.address.map(|key| (&self.remembered.by_address, key));
-        of_address.into_iter().chain(self.of_accounts(known).map(|(counted, key, _)| (counted, key)))
-    }
-
-    /// Those of accounts, with the delay of each.
-    fn of_accounts<'c>(
-        &'c self,
-        known: &[AccountState],
-    ) -> impl Iterator<Item = (&'c Counted, Key, Option<Duration>)> {
-        let by_account = self.remembered.by_account.as_ref();
-        let accounts = self.account_keys(known).zip(known);
-        accounts.filter_map(move |(key, account)| Some((by_account?, key, account.delay)))
-    }
-
-    /// Whether nothing is counted yet.
-    pub(in crate::throttle) const fn is_watched(&self) -> bool {
-        self.unproven.is_some()
-    }
-
-    /// The attempt of an operation that is only watched.
-    pub(in crate::throttle) fn watched(&self) -> Option<Attempt> {
-        self.unproven.map(|proven| Attempt {
-            attempts: self.remembered.attempts.clone(),
-            store: None,
-            certainty: self.certainty,
-            learns: Some((Arc::clone(proven), self.operation)),
-            counted: Vec::new(),
-            accounts: Vec::new(),
-        })
-    }
-
-    /// The accounts, as they are counted.
-    fn account_keys(&self, known: &[AccountState]) -> impl Iterator<Item = Key> {
-        let accounts = self.accounts.iter().zip(known);
-        accounts.map(|((stranger, pair), account)| if account.is_known { *pair } else { *stranger })
-    }
 }
 
 impl Policy {
@@ -391,8 +296,41 @@ impl Policy {
             method,
             address,
             accounts,
+            is_answered: false,
             unproven,
         }))
+    }
+
+    /// Carries out an attempt that was decided about. Where its account alone refuses it, the answer to
+    /// a puzzle lets it pass, and without one it gets a puzzle.
+    pub(in crate::throttle) async fn attempt(
+        &self,
+        trying: PendingAttempt<'_>,
+        tried: AttemptDecision,
+        (call, headers, spent): (&Call, &HeaderMap, Option<&Arc<dyn SpentByAll>>),
+        store: Option<&Arc<dyn Store>>,
+        verdict: &mut Verdict,
+    ) -> Option<Attempt> {
+        let could_pass = !refuses(&verdict.faults) && trying.is_kept_out_by_account(&tried);
+        let Some(challenge) = self.challenge.as_ref().filter(|_| could_pass) else {
+            return self.tried(&trying, &tried, store, verdict);
+        };
+        let (flow, asked) = (trying.flow(), (call, headers));
+        match challenge.take(&flow, asked, spent).await {
+            Ok(()) => {
+                let trying = trying.answered();
+                let tried = trying.ask(store).await;
+                self.tried(&trying, &tried, store, verdict)
+            }
+            Err(wrong) => {
+                let attempt = self.tried(&trying, &tried, store, verdict);
+                let refusal = verdict.faults.iter_mut().find(|(mode, _)| *mode == Mode::Enforce);
+                if let Some((_, refusal)) = refusal {
+                    challenge.offer(refusal, &flow, asked, wrong);
+                }
+                attempt
+            }
+        }
     }
 
     /// Carries out the decision: returns the attempt if it may be made, and adds a refusal to the
@@ -404,8 +342,7 @@ impl Policy {
         store: Option<&Arc<dyn Store>>,
         verdict: &mut Verdict,
     ) -> Option<Attempt> {
-        let PendingAttempt { remembered, mode, certainty, operation, template, method, accounts, .. } =
-            trying;
+        let PendingAttempt { remembered, mode, certainty, operation, template, method, .. } = trying;
         let counters = || trying.counters(&tried.accounts);
         // For an operation that only looks sensitive one record is enough, and its usage is not
         // measured.
@@ -456,13 +393,7 @@ impl Policy {
             return None;
         }
         if remembered.by_account.as_ref().is_some_and(|counted| counted.limit.failures) {
-            let keys = trying.account_keys(&tried.accounts).zip(accounts);
-            let named = keys.map(|(account, (stranger, pair))| NamedAccount {
-                account,
-                stranger: *stranger,
-                pair: *pair,
-            });
-            attempt.accounts = named.collect();
+            attempt.accounts = trying.named(&tried.accounts).collect();
         }
         Some(attempt)
     }

@@ -378,7 +378,13 @@ mod tests {
         let config =
             section(serde_json::json!({"paths": ["/a/{b}"], "purpose": "login", "by-account": "3/1m"}));
         let memory = Memory::default();
-        let base = Base { memory: &memory, keys: 1_024, sensitive: Mode::Enforce, report_only: false };
+        let base = Base {
+            memory: &memory,
+            keys: 1_024,
+            sensitive: Mode::Enforce,
+            report_only: false,
+            answered: None,
+        };
         let mut mistakes = Vec::new();
         Operations::check(
             &[config.clone(), OperationConfig { paths: vec!["/a-b".into()], ..config }],

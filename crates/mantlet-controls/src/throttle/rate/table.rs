@@ -56,6 +56,11 @@ impl Table {
         self.take_at(key, rate, self.now())
     }
 
+    /// Whether the rate would let another request of a key pass now.
+    pub(in crate::throttle) fn would_pass(&self, key: u64, rate: &Rate) -> bool {
+        rate.next(self.value(key), self.now()).is_ok()
+    }
+
     /// Takes back what was counted.
     pub fn give_back(&self, key: u64, rate: &Rate) {
         // A key that was forgotten meanwhile does not replace another one.

@@ -112,6 +112,7 @@ fn forward<'a>(context: &'a Context, policy: &'a Policy, must_finish: Option<&'a
         issuers: &shared.issuer_client,
         sessions: Some(&shared.keeper),
         proofs: shared.proofs.as_ref(),
+        answers: shared.answers.as_ref(),
         refresh_tokens: &shared.refresh_tokens,
         accounts: shared.config.callers.as_ref().zip(shared.config.house.as_ref()),
         must_finish,
