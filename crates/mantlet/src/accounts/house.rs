@@ -232,11 +232,15 @@ impl Inner {
     async fn maintain(&self) {
         loop {
             tokio::time::sleep(MAINTAIN).await;
-            if let Some(opened) = self.opened.get()
-                && let Err(fault) = opened.maintain(Timestamp::now()).await
-            {
-                say(format!("note: what has ended could not be forgotten: {fault}"));
-            }
+            self.maintain_once().await;
+        }
+    }
+
+    async fn maintain_once(&self) {
+        if let Some(opened) = self.opened.get()
+            && let Err(fault) = opened.maintain(Timestamp::now()).await
+        {
+            say(format!("note: what has ended could not be forgotten: {fault}"));
         }
     }
 
@@ -353,6 +357,11 @@ impl Callers for Door {
 
     fn forget(&self, account: Option<&str>) {
         self.inner.memory.end(account);
+        // Many may have come: what their hashes cost is what logins to unknown addresses have to cost.
+        if account.is_none() {
+            let inner = Arc::clone(&self.inner);
+            self.runtime.spawn(async move { inner.maintain_once().await });
+        }
     }
 
     fn ask(&self, credential: Credential) -> BoxFuture<'static, Verdict> {
