@@ -11,7 +11,8 @@ const HOUSES: [House; 2] = [
     House {
         folder: &[],
         floors: &[
-            &["exchange", "settings", "texts"],
+            &["texts"],
+            &["exchange", "settings"],
             &["claims", "pages", "provider", "ticket"],
             &["shared"],
             &["login", "logout"],
