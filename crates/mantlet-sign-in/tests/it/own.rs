@@ -68,7 +68,7 @@ fn a_plain_site_of_this_machine_gets_its_cookie_without_secure() {
         let login =
             ada.post("/auth/api/login", &json!({"email": "ada@example.com", "password": PASSWORD})).await;
         let set = login.header("set-cookie");
-        assert!(set.starts_with("session=") && !set.contains("Secure"), "{set}");
+        assert!(set.starts_with("mantlet-session=") && !set.contains("Secure"), "{set}");
         assert_eq!(ada.get("/auth/api/me").await.status, 200);
     });
 }
