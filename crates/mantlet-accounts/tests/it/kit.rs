@@ -1,13 +1,6 @@
 //! Databases, accounts in them, and a clock that stands still.
 
-use std::{
-    env,
-    ffi::OsString,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use mantlet_accounts::{
@@ -19,41 +12,15 @@ use mantlet_accounts::{
 };
 use sqlx::{AnyPool, any::AnyRow};
 
-#[path = "../../../mantlet/tests/it/kit/postgres.rs"]
-mod postgres;
+#[path = "servers.rs"]
+mod servers;
 
-use postgres::Postgres;
+use servers::{Postgres, server};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const OTHER: &str = "staple battery horse correct";
 /// Hashes that cost next to nothing: these tests are about what happens around them.
 pub(crate) const CHEAP: Cost = Cost { memory: 64, passes: 1, lanes: 1 };
-
-pub(crate) fn provided(variable: &str) -> OsString {
-    env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
-}
-
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(result) = attempt() {
-            return result;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// One server for the tests that run at the same time.
-fn server() -> Arc<Postgres> {
-    static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
-    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    running.upgrade().unwrap_or_else(|| {
-        let started = Arc::new(Postgres::start());
-        *running = Arc::downgrade(&started);
-        started
-    })
-}
 
 /// A database of its own, empty.
 pub(crate) struct Home {

@@ -1,54 +1,23 @@
 //! An app with a provider, a browser that visits both, and a clock that is set by hand.
 
 mod browser;
-#[path = "../../../../mantlet/tests/it/kit/postgres.rs"]
-mod postgres;
 mod provider;
+#[path = "../../../../mantlet-accounts/tests/it/servers.rs"]
+mod servers;
 
-use std::{
-    env,
-    ffi::OsString,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use mantlet_accounts::{SealingKeys, Secret, provider_sessions::ProviderSessions, store::Database};
 use mantlet_providers::{Caller, Event, Login, Providers, Settings, Standing};
 use sqlx::{AnyPool, any::AnyRow};
 
-use self::postgres::Postgres;
+use self::servers::{Postgres, server};
 pub(crate) use self::{
     browser::{APP, Browser, attribute, location, text},
     provider::Provider,
+    servers::{eventually, provided},
 };
-
-pub(crate) fn provided(variable: &str) -> OsString {
-    env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
-}
-
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(result) = attempt() {
-            return result;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// One server for the tests that run at the same time.
-fn server() -> Arc<Postgres> {
-    static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
-    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    running.upgrade().unwrap_or_else(|| {
-        let started = Arc::new(Postgres::start());
-        *running = Arc::downgrade(&started);
-        started
-    })
-}
 
 /// A database of its own, empty.
 pub(crate) struct Home {
