@@ -193,12 +193,7 @@ impl Inner {
     async fn open(&self) -> Result<(), Trouble> {
         let (memory, told, log) = (Arc::clone(&self.memory), Arc::clone(&self.told), self.log.clone());
         let watcher = move |event: mantlet_providers::Event| {
-            if events::ends_sessions(event.what) {
-                memory.end(events::subject_of(&event));
-            }
-            if let Some(news) = events::news(&event) {
-                told.tell(news);
-            }
+            heed(&event, &memory, &told);
             if let (Some(log), Some(record)) = (&log, events::of_background(&event, Timestamp::now())) {
                 log.record(record);
             }
@@ -314,14 +309,19 @@ impl Inner {
     fn tell(&self, answer: mantlet_providers::Answer) -> Answer {
         let mantlet_providers::Answer { response, event } = answer;
         if let Some(event) = &event {
-            if events::ends_sessions(event.what) {
-                self.memory.end(events::subject_of(event));
-            }
-            if let Some(news) = events::news(event) {
-                self.told.tell(news);
-            }
+            heed(event, &self.memory, &self.told);
         }
         Answer { response, event: event.as_ref().map(events::of_provider) }
+    }
+}
+
+/// What an event at a provider changes here.
+fn heed(event: &mantlet_providers::Event, memory: &Memory, told: &Told) {
+    if events::ends_sessions(event.what) {
+        memory.end(events::subject_of(event));
+    }
+    if let Some(news) = events::news(event) {
+        told.tell(news);
     }
 }
 
