@@ -4,8 +4,9 @@
 //! name accounts. A caller of a provider has none.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
+use mantlet_controls::{accounts::COOKIES, message::authority::is_loopback};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -48,7 +49,18 @@ impl Asked {
 
     /// The name of its session's cookie, the same as for accounts.
     pub(crate) fn cookie(&self) -> &'static str {
-        if self.origin.starts_with("https:") { "__Host-session" } else { "mantlet-session" }
+        let [encrypted, plain] = COOKIES;
+        if self.origin.starts_with("https:") { encrypted } else { plain }
+    }
+
+    /// Whether no attacker reads it on the way: it came over HTTPS, or to this machine.
+    pub(crate) fn is_safe(&self) -> bool {
+        let origin = self.origin.parse::<Uri>().unwrap_or_default();
+        match origin.scheme_str() {
+            Some("https") => true,
+            Some("http") => origin.host().is_some_and(is_loopback),
+            _ => false,
+        }
     }
 
     /// Whether its client wants JSON, and not a page.

@@ -27,7 +27,6 @@ use crate::{
     exchange::{Answer, Asked, Event, What, Why, caller_id},
     pages::{Said, json_of, lead, not_this_method, page, say, words},
     provider::{Away, Failure, Flow, Granted, Provider, Unbelieved},
-    settings::wrong_address,
     shared::Shared,
     texts::{local, parameter, set_cookie},
     ticket::{self, Ticket},
@@ -122,7 +121,7 @@ pub(crate) async fn begin(
         return Ok(not_this_method("GET").into());
     }
     let next = next(shared, asked);
-    if wrong_address(&asked.origin).is_some() {
+    if !asked.is_safe() {
         return Ok(refuse(shared, asked, provider, Why::NotEncrypted.into(), Some(&next)));
     }
     let begun = match provider.flow(now.as_second(), true).await {

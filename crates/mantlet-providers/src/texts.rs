@@ -1,6 +1,7 @@
 //! Small texts of HTTP: parameters, cookies, and paths that may be gone to.
 
 use http::{HeaderMap, HeaderValue, header};
+use mantlet_controls::message::is_of_this_site;
 use oauth2::url::form_urlencoded;
 
 /// Browsers take a cookie whose name begins so over HTTPS alone, for one host (RFC 6265bis section 4.1.3.2).
@@ -37,11 +38,10 @@ pub(crate) fn set_cookie(name: &str, value: &str, seconds: u64) -> Option<Header
 /// A path of this site, and nothing that a browser would read as the address of another one. `own` are the addresses of
 /// logins, to which no login returns.
 pub(crate) fn local(next: &str, own: &str) -> Option<String> {
-    let is_local = next.starts_with('/')
-        && !next.starts_with("//")
+    let is_local = is_of_this_site(next)
         && next.len() <= LONGEST_NEXT
-        // A browser reads `\` as `/`, and leaves out tabs and line breaks. A header takes no control characters.
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        // A browser leaves out tabs and line breaks. A header takes no control characters.
+        && next.bytes().all(|byte| byte.is_ascii_graphic());
     let is_own =
         next.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
     (is_local && !is_own).then(|| next.to_owned())

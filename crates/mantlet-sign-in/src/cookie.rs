@@ -7,11 +7,9 @@
 
 use http::{HeaderValue, Uri};
 use mantlet_accounts::{Secret, sessions::Limits};
+use mantlet_controls::{accounts::COOKIES, message::authority::is_loopback};
 
 use crate::asked::Asked;
-
-/// The name of the cookie, and the one that it has on a plain site of this machine.
-pub(crate) const NAMES: [&str; 2] = ["__Host-session", "mantlet-session"];
 
 /// Gives a browser its session. The cookie lasts as long as the session may in all.
 pub(crate) fn set(asked: &Asked, cookie: &Secret<String>, limits: Limits) -> HeaderValue {
@@ -24,7 +22,7 @@ pub(crate) fn clear(asked: &Asked) -> HeaderValue {
 }
 
 fn header(asked: &Asked, value: &str, seconds: u64) -> HeaderValue {
-    let [host, plain] = NAMES;
+    let [host, plain] = COOKIES;
     let (name, secure) = if is_plain_and_local(&asked.origin) { (plain, "") } else { (host, "; Secure") };
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax");
     // A session's cookie is base64url: it always is a header.
@@ -35,12 +33,8 @@ fn header(asked: &Asked, value: &str, seconds: u64) -> HeaderValue {
 
 fn is_plain_and_local(origin: &str) -> bool {
     let Ok(origin) = origin.parse::<Uri>() else { return false };
-    let host = origin.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_local = host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    origin.scheme_str() == Some("http") && is_local
+    origin.scheme_str() == Some("http")
+        && origin.host().is_some_and(|host| is_loopback(&host.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

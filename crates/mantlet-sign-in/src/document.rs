@@ -51,7 +51,7 @@ pub(crate) fn document(sign_in: &SignIn) -> Value {
                         "scopes": scopes,
                     }},
                 },
-                COOKIE: {"type": "apiKey", "in": "cookie", "name": crate::cookie::NAMES[0]},
+                COOKIE: {"type": "apiKey", "in": "cookie", "name": mantlet_controls::accounts::COOKIES[0]},
             },
         },
     })

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What the value of a cookie begins with, so that it is told from the cookie of an account's session.
-pub const COOKIE: &str = "p.";
+pub const COOKIE: &str = mantlet_controls::accounts::OF_PROVIDER;
 /// Bytes of a device's name that are kept.
 const MOST_DEVICE: usize = 200;
 /// The longest lease. One that ends later is of a clock that went ahead, and is not believed.

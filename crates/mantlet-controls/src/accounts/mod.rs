@@ -27,7 +27,7 @@ use crate::{
     call::{Known, Spellings},
     config::{Mistake, Secret},
     identity::{Epoch, access_token_text},
-    message::{cookie, is_navigation},
+    message::{cookie, is_navigation, is_of_this_site},
     operation::Contract,
     refusal::remedy,
     selection::{Selection, Target},
@@ -37,6 +37,10 @@ use mantlet_contract::routes::Visibility;
 
 pub use crate::identity::Followed;
 
+/// The cookie of a browser's session: its name over HTTPS, and over plain HTTP on this machine, where browsers refuse the first.
+pub const COOKIES: [&str; 2] = ["__Host-session", "mantlet-session"];
+/// What the value of that cookie begins with, if the session began at a provider.
+pub const OF_PROVIDER: &str = "p.";
 /// Bytes of the longest target to which a login leads back.
 const LONGEST_RETURN: usize = 2 << 10;
 
@@ -227,7 +231,7 @@ fn is_of(issuer: &str, token: &str) -> bool {
 
 /// 32 random bytes in base64url, after what tells sessions of providers from others.
 fn has_form_of_session(value: &str) -> bool {
-    let value = value.strip_prefix("p.").unwrap_or(value);
+    let value = value.strip_prefix(OF_PROVIDER).unwrap_or(value);
     value.len() == 43 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
@@ -262,20 +266,13 @@ pub(crate) fn login_of(
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let login = callers.login();
-    let location = if is_of_this_site(target) && target != "/" {
-        format!("{login}?next={}", in_query(target))
-    } else {
-        login.to_owned()
-    };
+    let location =
+        if is_led_back_to(target) { format!("{login}?next={}", in_query(target)) } else { login.to_owned() };
     location.parse().ok()
 }
 
-/// Browsers read `//host`, and `/\host` alike, as an address of another site.
-fn is_of_this_site(target: &str) -> bool {
-    target.starts_with('/')
-        && !target.starts_with("//")
-        && !target.contains('\\')
-        && target.len() <= LONGEST_RETURN
+fn is_led_back_to(target: &str) -> bool {
+    is_of_this_site(target) && target.len() <= LONGEST_RETURN && target != "/"
 }
 
 /// A text as the value of a parameter.

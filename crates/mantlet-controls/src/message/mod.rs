@@ -36,5 +36,11 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether a target is a path of this site in every browser's reading: they read `//host`, and `/\host` alike, as the address of
+/// another one.
+pub fn is_of_this_site(target: &str) -> bool {
+    target.starts_with('/') && !target.starts_with("//") && !target.contains('\\')
+}
+
 /// The method of the request that the wire puts in the place of one it could not accept. A client that sends it is refused.
 pub const REFUSED_METHOD: &str = "MANTLET-REFUSED";

@@ -124,7 +124,7 @@ async fn by_account<B, S: Sink>(
             road.call.session = Some(caller.session);
             road.due.account = Some(Box::new((callers, caller)));
         }
-        // Whoever renews a token shows the one that has expired. And what is said of a fault, they say.
+        // A client that renews a token shows the expired one. The accounts answer for their own faults.
         Verdict::Bad | Verdict::Unknown if is_for_accounts => {}
         Verdict::Bad if is_token => {
             let refusal = Refusal { remedy: Some(Box::default()), ..Reason::TokenInvalid.into() };

@@ -19,7 +19,7 @@ use super::{RateText, config::rate_of};
 use crate::{
     Call, Refusal, Scheme,
     config::{Context, Material, Mistake},
-    message::{cookie, is_navigation},
+    message::{cookie, is_navigation, is_of_this_site},
     proof_of_work::{OwnKey, ProofOfWork, SHORTEST_KEY, Sight, Spent, SpentByAll},
     refusal::{self, Page},
     throttle::rate::Rate,
@@ -181,7 +181,5 @@ fn back(call: &Call, headers: &HeaderMap) -> Option<Box<str>> {
     let from: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
     let is_ours = from.authority()?.as_str().eq_ignore_ascii_case(call.host.asked()?);
     let target = from.path_and_query()?.as_str();
-    // Browsers read `//host`, and `/\host` alike, as an address of another site.
-    let is_path = target.starts_with('/') && !target.starts_with("//") && !target.contains('\\');
-    (is_ours && is_path).then(|| target.into())
+    (is_ours && is_of_this_site(target)).then(|| target.into())
 }

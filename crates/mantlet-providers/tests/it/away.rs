@@ -1,4 +1,4 @@
-//! A provider that is away is no fault of the caller.
+//! A provider that is away ends no session.
 
 use http::StatusCode;
 use mantlet_providers::{Standing, What, Why};

@@ -85,7 +85,7 @@ async fn sessions(call: &Call<'_>, own: &Session) -> Result<Answer, Stop> {
 
 async fn end_session(call: &Call<'_>, own: &Session, path: &str) -> Result<Answer, Stop> {
     let id = SESSION.split_once("{id}").and_then(|(before, _)| path.strip_prefix(before)).unwrap_or_default();
-    // An id is a UUID: what is not one goes to no database.
+    // An id is a UUID. The database is not asked about anything else.
     let is_id = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     if !is_id || !call.sign_in.accounts.revoke(call.now, &own.account, id).await? {
         return Ok(detail(StatusCode::NOT_FOUND, "This account has no such session."));

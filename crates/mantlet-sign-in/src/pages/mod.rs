@@ -155,8 +155,8 @@ async fn own(own: Own<'_>, path: &str, is_post: bool) -> Result<Answer, Fault> {
     }
 }
 
-/// Whether a browser says that a page of this site sends this. What sends neither header is no browser of today: a cookie that
-/// it has was put there by its own program.
+/// Whether a browser says that a page of this site sends this. A client that sends neither header is not a browser of today: a
+/// cookie that it has was put there by its own program.
 fn is_of_this_site(headers: &HeaderMap, origin: &str) -> bool {
     match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => site == "same-origin" || site == "none",

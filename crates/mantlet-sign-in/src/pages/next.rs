@@ -1,5 +1,7 @@
 //! Where a login leads: a place on this site, and nowhere else.
 
+use mantlet_controls::message::is_of_this_site;
+
 /// The longest place that is kept.
 const MOST: usize = 2048;
 
@@ -9,9 +11,8 @@ const MOST: usize = 2048;
 /// (browsers read `\` as `/`), and no control character or white space anywhere (browsers take them out).
 pub(crate) fn local(next: Option<&str>) -> Option<&str> {
     let next = next?;
-    let rest = next.strip_prefix('/')?;
-    let is_plain = next.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\');
-    (next.len() <= MOST && !rest.starts_with('/') && is_plain).then_some(next)
+    let is_plain = next.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    (next.len() <= MOST && is_of_this_site(next) && is_plain).then_some(next)
 }
 
 #[cfg(test)]

@@ -10,7 +10,11 @@ use mantlet_accounts::{
     sessions::Limits,
     store::Database,
 };
-use mantlet_controls::config::{Mistake, units::Span};
+use mantlet_controls::{
+    accounts::COOKIES,
+    config::{Mistake, units::Span},
+    message::authority::is_loopback,
+};
 use mantlet_mail::{Sender, Site, Templates, Transport};
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +120,7 @@ impl Config {
         !self.url.is_empty() && self.passwords.unwrap_or_else(|| login.is_empty())
     }
 
-    /// Whether somebody can log in: with a password, or at a provider.
+    /// Whether callers can log in: with a password, or at a provider.
     pub(crate) fn is_wanted(&self, login: &login::Config) -> bool {
         self.has_passwords(login) || !login.is_empty()
     }
@@ -124,7 +128,8 @@ impl Config {
     /// The name of the session's cookie for a site at this address. Browsers take the prefix over HTTPS alone.
     pub(crate) fn cookie(&self, origin: &str) -> &'static str {
         let origin = if self.url.is_empty() { origin } else { &self.url };
-        if origin.starts_with("http:") { "mantlet-session" } else { "__Host-session" }
+        let [encrypted, plain] = COOKIES;
+        if origin.starts_with("http:") { plain } else { encrypted }
     }
 
     /// What the pipeline has to know.
@@ -289,7 +294,7 @@ impl Config {
         sender.map(Some).map_err(|why| of_key("mail-from", &why.to_string()))
     }
 
-    /// The sender's address. The host of an address on this machine is no domain of mail: `localhost` is.
+    /// The sender's address. An IP address is not a domain of mail, so on this machine it is `localhost`.
     fn from(&self) -> String {
         if !self.mail_from.is_empty() {
             return self.mail_from.clone();
@@ -444,11 +449,6 @@ fn host_of(url: &str) -> Result<String, String> {
         "http" => refused("is not encrypted: passwords and sessions would be read on the way"),
         _ => refused("is not the URL of a site"),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

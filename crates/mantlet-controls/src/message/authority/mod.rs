@@ -4,8 +4,8 @@ mod shape;
 mod spelling;
 
 pub use shape::is_well_formed;
-pub use spelling::is_same;
-pub(crate) use spelling::{address, is_loopback, name, respelled, split};
+pub(crate) use spelling::{address, name, respelled, split};
+pub use spelling::{is_loopback, is_same};
 
 /// A host as `host.allow` has it.
 pub(crate) fn listed(host: &str) -> String {

@@ -56,7 +56,7 @@ pub(crate) fn address(host: &str) -> Option<IpAddr> {
 
 /// Whether a host, without its port, is always this machine: `localhost`, a name below it (RFC 6761
 /// section 6.3), or a loopback address.
-pub(crate) fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     if let Some(address) = address(host) {
         return address.is_loopback();
     }

@@ -107,7 +107,7 @@ fn a_flood_of_logins_takes_no_more_memory_than_its_threads_and_nobody_elses_answ
     assert!(statuses.contains_key(&503), "some had to wait: {statuses:?}");
     let grown = footprint.grown("a flood of logins");
     assert!(grown < MOST, "{grown} of {MOST} bytes");
-    // Whoever comes after it is answered as ever.
+    // A client that comes after it is answered as before.
     let asked = json!({ "email": "ada@example.com", "password": PASSWORD });
     assert_eq!(site.post_json("/auth/api/login", &asked, "").status, 200);
 }

@@ -220,7 +220,7 @@ fn without_passwords_nobody_can_register_or_guess() {
     let told = company.gate.tell(&["accounts", "list"]);
     assert!(told.stderr.contains("callers log in at a provider"), "{}", told.stderr);
     assert!(company.state.path().join("accounts.db").exists());
-    // A cookie of nobody is none, and a token is the app's.
+    // A made-up cookie is not a session.
     let made_up = format!("Cookie: mantlet-session=p.{}\r\n", "A".repeat(43));
     assert_eq!(company.ask("GET /orders", &made_up).status, 401);
 }
